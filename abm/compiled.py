@@ -1,0 +1,79 @@
+"""How the kernels are compiled, where the result is kept, and what the user is told.
+
+numba caches a compiled function by the time stamp of the one file that defines it, so
+a change in a callee of another module would go unnoticed. All kernels therefore share a
+cache folder whose name is a hash over the source of every module of the package: any
+edit, any other numba, any other processor starts a new folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import llvmlite.binding as llvm
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.access(folder, os.W_OK)
+    except OSError:
+        return False
+
+
+def _fingerprint() -> str:
+    """Hash of everything that a compiled kernel depends on."""
+    digest = hashlib.sha256()
+    digest.update(f"{numba.__version__} {llvm.get_host_cpu_name()}".encode())
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(source.name.encode())
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _choose_cache_folder() -> Path:
+    home = os.environ.get("ADL_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = Path(home).expanduser() / "adl-abm" / _fingerprint()
+    if _writable(folder):
+        return folder
+    return Path(tempfile.gettempdir()) / "adl-abm" / _fingerprint()
+
+
+CACHE_FOLDER = _choose_cache_folder()
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function of arrays with numba, cached in :data:`CACHE_FOLDER`."""
+    return _compile(function, forceinline=False)
+
+
+def inlined(function: Function) -> Function:
+    """Like :func:`kernel`, for small helpers that must cost no call."""
+    return _compile(function, forceinline=True)
+
+
+def _compile(function: Function, *, forceinline: bool) -> Function:
+    # numba reads its cache folder when a function is decorated; put back what was there,
+    # since the user's own functions are none of our business.
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(CACHE_FOLDER)
+    try:
+        compiled = numba.njit(
+            cache=True, _nrt=False, error_model="numpy", boundscheck=False, forceinline=forceinline
+        )(function)
+    finally:
+        numba.config.CACHE_DIR = before
+    return cast(Function, compiled)
+
+
+def is_cold() -> bool:
+    """True if no kernel of this version was ever compiled on this machine."""
+    return not any(CACHE_FOLDER.rglob("*.nbi"))

@@ -250,7 +250,9 @@ class Rung(_Part):
     """One rung of the liquidation ladder.
 
     * ``book``: close through the order book, `share` of the position first if it is
-      above `above_usd`, again after `cooldown_s`; `price` says how bad it may get.
+      above `above_usd`, the rest after `cooldown_s`; `price` says how bad it may get
+      (`slippage` from the mark, the bankruptcy price, or the fillable price of dYdX v4
+      with its `spread`); not tried below `down_to` times maintenance.
     * ``backstop``: the vault takes over position and margin below `below` times
       maintenance, on a clock of `tick_s`.
     * ``insurance``: the fund takes the position over at its bankruptcy price
@@ -268,7 +270,9 @@ class Rung(_Part):
     until: Literal["flat", "initial", "maintenance"] = "flat"
     price: Literal["market", "bankruptcy", "fillable"] = "market"
     slippage: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
-    below: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
+    spread: NotNegative = 1.5
+    down_to: Share = 0.0
+    below: Share = 1.0
     mode: Literal["takeover", "pay"] = "pay"
     up_to_usd: NotNegative = 0.0
     up_to_open_interest: Share = 0.0

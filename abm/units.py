@@ -89,3 +89,11 @@ def fraction_of(amount: int, part: int, whole: int) -> int:
         high, low = _wide_product(np.uint64(size), np.uint64(part))
         share = np.int64(_long_division(high, low, np.uint64(whole)))
     return share if amount >= 0 else -share
+
+
+@inlined
+def floor_fraction(amount: int, part: int, whole: int) -> int:
+    """Like :func:`fraction_of`, rounded towards minus infinity."""
+    if amount >= 0:
+        return fraction_of(amount, part, whole)
+    return fraction_of(-amount, whole - part, whole) + amount

@@ -2,10 +2,12 @@
 
 A world is a tuple of tuples of structured arrays, so that compiled code can take it and
 one call can copy it: a copy is a fork of history. Nothing in it is sized accounts times
-markets. Accounts hold linked lists of positions and of orders; freed slots are reused.
+markets: accounts hold linked lists of positions and of orders, in pools whose freed
+slots are used again.
 
-Reading order: the clock and the markets; the book; the ledger; the risk engine; the
-crowd and the makers; the logs.
+The rooms, in reading order: `clock`; `markets` (specs, state, shocks); `book`; `ledger`;
+`risk` (triggers, tiers, ladder); `crowd` (traders); `makers`; `inbox` (orders on their
+way); `logs` (what happened).
 """
 
 from __future__ import annotations
@@ -15,32 +17,67 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from abm.compiled import inlined
+from abm.compiled import inlined, kernel
 
 Array = npt.NDArray[Any]
 
 NONE = -1
 """The index that points nowhere: end of a list, no order, no account."""
 
-# --- what a record holds ----------------------------------------------------------------
+# Kinds of account that every venue has; the scenario's trader kinds follow from
+# FIRST_TRADER_KIND on, in its order.
+BACKSTOP = 0
+INSURANCE = 1
+MAKER = 2
+USER = 3
+FIRST_TRADER_KIND = 4
+HOUSE_KINDS = ("backstop", "insurance", "maker", "user")
+
+# --- records ----------------------------------------------------------------------------
 
 CLOCK = np.dtype(
     [
-        ("now_ms", "i8"),
-        ("step_ms", "i8"),
-        ("step", "i8"),
-        ("phase", "i8"),
         ("seed", "u8"),
+        ("step", "i8"),
+        ("step_ms", "i8"),
+        ("now_ms", "i8"),
+        ("phase", "i8"),
+        ("has_agents", "i8"),
         ("backstop_due_ms", "i8"),
         ("wave_due_ms", "i8"),
         ("funding_due_ms", "i8"),
-        ("first_takeover_ms", "i8"),
         ("path_due_ms", "i8"),
+        ("path_interval_ms", "i8"),
+        ("first_takeover_ms", "i8"),
         ("log_volatility", "f8"),
-        ("factor", "f8"),
     ],
     align=True,
 )
+"""Time, the phase within the step (see `abm.step`), and when each clock strikes next."""
+
+ORACLE = np.dtype(
+    [
+        ("degrees", "f8"),
+        ("factor_share", "f8"),
+        ("log_volatility_sd", "f8"),
+        ("log_volatility_decay", "f8"),
+        ("excitation", "f8"),
+        ("jumps_per_step", "f8"),
+        ("jump_mean", "f8"),
+        ("jump_sd", "f8"),
+        ("feedback", "f8"),
+        ("feedback_decay", "f8"),
+        ("mark_rule", "i8"),
+        ("basis_decay", "f8"),
+        ("variance_decay", "f8"),
+        ("trend_decay", "f8"),
+        ("funding_interval_ms", "i8"),
+        ("funding_interest", "f8"),
+        ("funding_cap", "f8"),
+    ],
+    align=True,
+)
+"""What all markets' prices share; decays are per step, funding rates per interval."""
 
 SPEC = np.dtype(
     [
@@ -48,17 +85,15 @@ SPEC = np.dtype(
         ("start", "i8"),
         ("first_tier", "i8"),
         ("n_tiers", "i8"),
-        ("volatility", "f8"),
         ("beta", "f8"),
-        ("own_volatility", "f8"),
-        ("feedback", "f8"),
-        ("feedback_decay", "f8"),
-        ("depth", "f8"),
+        ("step_volatility", "f8"),
+        ("depth_lots", "f8"),
         ("half_spread", "f8"),
-        ("minimum_lots", "i8"),
     ],
     align=True,
 )
+"""A market's constants: quanta per tick and lot, tick at the start, margin tiers,
+volatility per step, lots within 1% of the middle a side, half spread as a fraction."""
 
 MARKET = np.dtype(
     [
@@ -70,23 +105,23 @@ MARKET = np.dtype(
         ("variance", "f8"),
         ("trend", "f8"),
         ("basis", "f8"),
-        ("impact", "f8"),
         ("mid_before", "f8"),
+        ("liquidation_move", "f8"),
+        ("impact", "f8"),
         ("premium", "f8"),
-        ("premium_count", "i8"),
+        ("premium_steps", "i8"),
         ("funding_carry", "f8"),
         ("liquidated_lots", "i8"),
+        ("taken_over_lots", "i8"),
     ],
     align=True,
 )
+"""A market's state: index and mark in ticks, mark at the last wave tick, mark up to which
+triggers were swept; running variance, trend and basis of the index (fractions); feedback
+still in the index; premium summed since the last funding."""
 
 SHOCK = np.dtype(
-    [
-        ("market", "i8"),
-        ("start_ms", "i8"),
-        ("duration_ms", "i8"),
-        ("log_return", "f8"),
-    ],
+    [("market", "i8"), ("start_ms", "i8"), ("duration_ms", "i8"), ("log_return", "f8")],
     align=True,
 )
 
@@ -103,6 +138,8 @@ TOP = np.dtype(
     ],
     align=True,
 )
+"""A market's place in the level arrays, its number of ticks, best prices (-1 and `size`
+where a side is empty), last traded tick, traded lots."""
 
 LEVEL = np.dtype([("lots", "i8"), ("head", "i4"), ("tail", "i4")], align=True)
 
@@ -122,21 +159,14 @@ ORDER = np.dtype(
     ],
     align=True,
 )
+"""A working order: its neighbours in the queue of its level and in its owner's list."""
 
 POOL = np.dtype(
     [("free", "i8"), ("used", "i8"), ("next_id", "i8"), ("n_fills", "i8"), ("refused", "i8")],
     align=True,
 )
 
-FILL = np.dtype(
-    [
-        ("lots", "i8"),
-        ("tick", "i8"),
-        ("maker", "i4"),
-        ("maker_order", "i4"),
-    ],
-    align=True,
-)
+FILL = np.dtype([("lots", "i8"), ("tick", "i8"), ("maker", "i8")], align=True)
 
 ACCOUNT = np.dtype(
     [
@@ -148,13 +178,18 @@ ACCOUNT = np.dtype(
         ("first_order", "i4"),
         ("parent", "i4"),
         ("trader", "i4"),
+        ("debt_market", "i4"),
         ("kind", "i2"),
+        ("debt_side", "i1"),
         ("touched", "i1"),
         ("watched", "i1"),
-        ("left", "i1"),
+        ("stage", "i1"),
     ],
     align=True,
 )
+"""A margin pool. An isolated position is an account of its own whose `parent` is the
+trader's cross account. `stage` is 1 once the ladder has taken its first slice;
+`debt_market` and `debt_side` say where a liquidation of it last traded."""
 
 POSITION = np.dtype(
     [
@@ -169,41 +204,201 @@ POSITION = np.dtype(
     ],
     align=True,
 )
+"""Signed lots and the signed cost they were opened at (quanta); `trigger` is the mark at
+which the account must be looked at again, with its neighbours in that tick's list."""
 
 POTS = np.dtype(
     [
         ("fees", "i8"),
         ("deposits", "i8"),
         ("withdrawals", "i8"),
+        ("insurance_paid", "i8"),
+        ("socialised", "i8"),
         ("free_position", "i8"),
         ("used_positions", "i8"),
         ("n_touched", "i8"),
-        ("n_watched", "i8"),
-        ("taker_fee", "i8"),
-        ("maker_fee", "i8"),
-        ("liquidation_fee", "i8"),
-        ("insurance_share", "i8"),
         ("backstop", "i8"),
         ("insurance", "i8"),
+        ("taker_ppm", "i8"),
+        ("maker_ppm", "i8"),
+        ("liquidation_ppm", "i8"),
+        ("insurance_ppm", "i8"),
         ("self_trade", "i8"),
-        ("withdrawn_by_leavers", "i8"),
     ],
     align=True,
 )
+"""The venue's own money and rates: fees kept, money that came in and went out."""
 
 TIER = np.dtype(
     [
         ("floor", "i8"),
-        ("initial", "i8"),
-        ("maintenance", "i8"),
+        ("initial_ppm", "i8"),
+        ("maintenance_ppm", "i8"),
         ("initial_deduction", "i8"),
         ("maintenance_deduction", "i8"),
     ],
     align=True,
 )
 
+RUNG = np.dtype(
+    [
+        ("rung", "i8"),
+        ("share_ppm", "i8"),
+        ("above", "i8"),
+        ("cooldown_ms", "i8"),
+        ("until", "i8"),
+        ("price", "i8"),
+        ("slippage_ppm", "i8"),
+        ("spread", "f8"),
+        ("down_to_ppm", "i8"),
+        ("below_ppm", "i8"),
+        ("mode", "i8"),
+        ("up_to", "i8"),
+        ("up_to_ppm", "i8"),
+        ("tick_ms", "i8"),
+    ],
+    align=True,
+)
 
-# --- the rooms --------------------------------------------------------------------------
+WATCH = np.dtype([("n", "i8"), ("unwind_ppm", "i8")], align=True)
+
+KIND = np.dtype(
+    [
+        ("act_mean_ms", "f8"),
+        ("stress_haste", "f8"),
+        ("trend", "f8"),
+        ("market_order_share", "f8"),
+        ("limit_offset", "f8"),
+        ("turnover", "f8"),
+        ("flip_share", "f8"),
+        ("comfort", "f8"),
+        ("top_up_share", "f8"),
+        ("cut_share", "f8"),
+        ("cut_size", "f8"),
+        ("stop_loss", "f8"),
+        ("rebuild_share", "f8"),
+        ("rebuild_latency_log_mean", "f8"),
+        ("rebuild_latency_log_sd", "f8"),
+        ("rebuild_size", "f8"),
+        ("leave_hazard", "f8"),
+    ],
+    align=True,
+)
+"""A kind of trader: one row of parameters over the habits that all traders share."""
+
+TRADER = np.dtype(
+    [
+        ("wake_ms", "i8"),
+        ("reaction_ms", "i8"),
+        ("closed_lots", "i8"),
+        ("leverage", "f8"),
+        ("hit", "f8"),
+        ("account", "i4"),
+        ("kind", "i4"),
+        ("market", "i4"),
+        ("next", "i4"),
+        ("next_reaction", "i4"),
+        ("hit_market", "i4"),
+        ("mood", "i1"),
+    ],
+    align=True,
+)
+"""A trader: when it acts and reacts next (and the next trader in that slot of the wheel),
+home market, the leverage it likes, and what ADL last took from it: the share of its
+capacity, the market, the signed lots that were closed."""
+
+CROWD = np.dtype([("n_due", "i8"), ("n_hits", "i8"), ("rebuilt", "i8"), ("left", "i8")])
+
+MAKER_STATE = np.dtype(
+    [
+        ("account", "i8"),
+        ("market", "i8"),
+        ("share", "f8"),
+        ("capital", "i8"),
+        ("away_until_ms", "i8"),
+        ("quotes", "i8"),
+    ],
+    align=True,
+)
+
+QUOTING = np.dtype(
+    [
+        ("inventory_limit", "f8"),
+        ("skew", "f8"),
+        ("thinning", "f8"),
+        ("widening", "f8"),
+        ("max_thinning", "f8"),
+        ("exit_fear", "f8"),
+        ("exit_chance", "f8"),
+        ("exit_loss", "f8"),
+        ("return_mean_ms", "f8"),
+        ("requote_chance", "f8"),
+    ],
+    align=True,
+)
+
+REQUEST = np.dtype(
+    [
+        ("lots", "i8"),
+        ("tick", "i4"),
+        ("account", "i4"),
+        ("market", "i4"),
+        ("side", "i1"),
+        ("kind", "i1"),
+        ("reduce_only", "i1"),
+        ("cancel_first", "i1"),
+    ],
+    align=True,
+)
+"""An order on its way to the book."""
+
+LIQUIDATION = np.dtype(
+    [
+        ("now_ms", "i8"),
+        ("lots", "i8"),
+        ("value", "i8"),
+        ("shortfall", "i8"),
+        ("mark", "i8"),
+        ("account", "i4"),
+        ("market", "i4"),
+        ("rung", "i4"),
+    ],
+    align=True,
+)
+"""A liquidation event: signed lots closed or handed over, what they went for (quanta),
+money missing where a purse paid (quanta)."""
+
+PATH = np.dtype(
+    [
+        ("now_ms", "i8"),
+        ("market", "i8"),
+        ("index", "i8"),
+        ("mark", "i8"),
+        ("bid", "i8"),
+        ("ask", "i8"),
+        ("bid_depth", "i8"),
+        ("ask_depth", "i8"),
+        ("open_interest", "i8"),
+        ("backstop_equity", "i8"),
+        ("insurance_equity", "i8"),
+        ("volume", "i8"),
+        ("liquidated_lots", "i8"),
+    ],
+    align=True,
+)
+
+COUNTS = np.dtype([("inbox", "i8"), ("liquidations", "i8"), ("paths", "i8")], align=True)
+
+# --- rooms ------------------------------------------------------------------------------
+
+
+class Markets(NamedTuple):
+    """Prices: what all markets share, each market's constants and state, the script."""
+
+    oracle: Any
+    specs: Any
+    state: Any
+    shocks: Any
 
 
 class Book(NamedTuple):
@@ -219,13 +414,99 @@ class Book(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """Who has what: accounts, positions, the venue's pots, each market's open lots."""
+    """Who has what. `open_interest` is each market's long lots; `touched` lists the
+    accounts that changed since they were last checked."""
 
     accounts: Any
     positions: Any
     pots: Any
     open_interest: Any
     touched: Any
+
+
+class Risk(NamedTuple):
+    """Margin tiers, the liquidation ladder, and whom to look at when a mark moves.
+
+    `triggers[side, level]` heads the list of positions to look at when the mark reaches
+    that level from the other side; `watched` lists accounts below maintenance.
+    """
+
+    tiers: Any
+    rungs: Any
+    triggers: Any
+    watched: Any
+    watch: Any
+
+
+class Crowd(NamedTuple):
+    """The traders and the two timing wheels (actions, reactions) that wake them."""
+
+    kinds: Any
+    traders: Any
+    wheel: Any
+    due: Any
+    keys: Any
+    hits: Any
+    state: Any
+
+
+class Makers(NamedTuple):
+    """The market makers; `ladder[k]` is (offset of rung k as a fraction, its share)."""
+
+    makers: Any
+    quoting: Any
+    ladder: Any
+
+
+class Logs(NamedTuple):
+    """What happened since Python last looked."""
+
+    liquidations: Any
+    paths: Any
+    counts: Any
+
+
+class World(NamedTuple):
+    """The whole state of one simulated venue."""
+
+    clock: Any
+    markets: Markets
+    book: Book
+    ledger: Ledger
+    risk: Risk
+    crowd: Crowd
+    makers: Makers
+    inbox: Any
+    logs: Logs
+
+
+def copy(world: World) -> World:
+    """Fork history: a world equal to the given one that shares no memory with it."""
+    rooms = [
+        room.copy() if isinstance(room, np.ndarray) else type(room)(*(a.copy() for a in room))
+        for room in world
+    ]
+    return World(*rooms)
+
+
+def arrays(world: World) -> dict[str, Array]:
+    """Every array of a world by its dotted name, in a fixed order."""
+    found: dict[str, Array] = {}
+    for name, room in zip(world._fields, world, strict=True):
+        if isinstance(room, np.ndarray):
+            found[name] = room
+        else:
+            pairs = zip(room._fields, room, strict=True)
+            found.update({f"{name}.{field}": array for field, array in pairs})
+    return found
+
+
+def nbytes(world: World) -> int:
+    """Memory of a world in bytes."""
+    return sum(array.nbytes for array in arrays(world).values())
+
+
+# --- lookups ----------------------------------------------------------------------------
 
 
 @inlined
@@ -235,3 +516,99 @@ def find_position(ledger: Ledger, account: int, market: int) -> int:
     while slot != NONE and ledger.positions[slot].market != market:
         slot = ledger.positions[slot].next
     return slot
+
+
+@inlined
+def touch(ledger: Ledger, account: int) -> None:
+    """Put an account on the list of those whose margin must be looked at again."""
+    owner = ledger.accounts[account]
+    if owner.touched == 0:
+        owner.touched = 1
+        pots = ledger.pots[0]
+        ledger.touched[pots.n_touched] = account
+        pots.n_touched += 1
+
+
+# --- invariants -------------------------------------------------------------------------
+
+
+class BrokenWorld(AssertionError):
+    """An invariant of the world does not hold: a bug, never the user's fault."""
+
+
+@kernel
+def money_missing(ledger: Ledger) -> int:
+    """Quanta that should be there less those that are; zero in a sound world.
+
+    What was deposited less what was withdrawn equals the sum over accounts of cash less
+    the cost of their positions (the vault and the insurance fund are accounts), plus the
+    fees that the venue keeps.
+    """
+    pots = ledger.pots[0]
+    missing = pots.deposits - pots.withdrawals - pots.fees
+    for i in range(ledger.accounts.shape[0]):
+        missing -= ledger.accounts[i].cash
+    for i in range(ledger.positions.shape[0]):
+        if ledger.positions[i].account != NONE:
+            missing += ledger.positions[i].cost
+    return missing
+
+
+def lots_out_of_balance(ledger: Ledger) -> Array:
+    """Sum of signed lots in each market, shape (markets,); zeros in a sound world."""
+    live = ledger.positions[ledger.positions["account"] != NONE]
+    total = np.zeros(len(ledger.open_interest), np.int64)
+    np.add.at(total, live["market"], live["lots"])
+    return total
+
+
+def check(world: World) -> None:
+    """Check every invariant of the ledger and the book.
+
+    Raises
+    ------
+    BrokenWorld
+        Naming the invariant and by how much it is off.
+    """
+    missing = int(money_missing(world.ledger))
+    if missing:
+        raise BrokenWorld(f"money is not conserved: {missing} quanta are missing")
+    off = np.flatnonzero(lots_out_of_balance(world.ledger))
+    if off.size:
+        raise BrokenWorld(f"lots do not sum to zero in market {off[0]}")
+    _check_open_interest(world.ledger)
+    _check_book(world.book)
+
+
+def _check_open_interest(ledger: Ledger) -> None:
+    live = ledger.positions[ledger.positions["account"] != NONE]
+    longs = np.zeros(len(ledger.open_interest), np.int64)
+    np.add.at(longs, live["market"], np.maximum(live["lots"], 0))
+    if (longs != ledger.open_interest).any():
+        raise BrokenWorld("open interest is not the sum of long lots")
+    if (live["lots"] == 0).any():
+        raise BrokenWorld("a position of no lots was kept")
+
+
+def _check_book(book: Book) -> None:
+    tops = book.tops
+    crossed = np.flatnonzero(tops["bid"] >= tops["ask"])
+    if crossed.size:
+        raise BrokenWorld(f"the book of market {crossed[0]} is crossed")
+    working = book.orders[book.orders["id"] != NONE]
+    if (working["lots"] <= 0).any():
+        raise BrokenWorld("an order is overfilled")
+    lots = np.zeros(len(book.levels), np.int64)
+    np.add.at(lots, tops["first_level"][working["market"]] + working["tick"], working["lots"])
+    if (lots != book.levels["lots"]).any():
+        raise BrokenWorld("a level does not hold the sum of its orders")
+
+
+def describe(world: World) -> str:
+    """One paragraph on a world: time, accounts, positions, orders, memory."""
+    clock, pots = world.clock[0], world.ledger.pots[0]
+    return (
+        f"t = {clock['now_ms'] / 1000:.1f} s, {len(world.markets.specs)} markets, "
+        f"{len(world.ledger.accounts):,} accounts, {pots['used_positions']:,} positions, "
+        f"{world.book.pool[0]['used']:,} working orders, {nbytes(world) / 2**20:.1f} MiB"
+    )

@@ -289,7 +289,6 @@ def _fill(book: Book, ledger: Ledger, slot: int, lots: int) -> None:
     fill.lots = lots
     fill.tick = order.tick
     fill.maker = order.account
-    fill.maker_order = slot
     pool.n_fills += 1
     top = book.tops[order.market]
     top.last = order.tick

@@ -201,7 +201,7 @@ class Kind(_Part):
     """One kind of trader: a row of parameters over the habits that all share."""
 
     share: Share
-    equity_factor: Positive = 1.0
+    size: Literal["any", "largest"] = "any"
     leverage_factor: Positive = 1.0
     max_leverage: Positive = 50.0
     long_share: Share = 0.5
@@ -242,7 +242,8 @@ class Population(_Part):
     leverage_median: Positive = 0.65
     leverage_log_sd: NotNegative = 1.6
     leverage_equity_slope: float = -0.18
-    second_market_share: Share = 0.3
+    more_markets_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
+    small_account_tilt: Share = 0.5
     isolated_share: Share = 0.0
 
 

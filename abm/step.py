@@ -141,7 +141,9 @@ def is_short_of_room(world: World) -> bool:
         return True
     if 2 * counts.liquidations > logs.liquidations.shape[0]:
         return True
-    if 4 * pots.used_positions > 3 * ledger.positions.shape[0]:
+    # Each order on its way and each working one may open a position, a purse one a market.
+    openings = world.inbox.shape[0] + book.pool[0].used + 2 * n_markets
+    if pots.used_positions + openings > ledger.positions.shape[0]:
         return True
     if 4 * book.pool[0].used > 3 * book.orders.shape[0] or book.pool[0].refused > 0:
         return True

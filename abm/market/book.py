@@ -7,7 +7,8 @@ price that has orders. No level ever holds both sides, since a book is never cro
 bids and asks share the array.
 
 The functions below take the `Book` and the `Ledger` of a world; fills are left in
-`book.fills` for the ledger to settle.
+`book.fills` for the ledger to settle. There is room for as many fills as orders, since
+no order fills more than once in a match.
 """
 
 from __future__ import annotations
@@ -313,7 +314,7 @@ def _match(
 ) -> int:
     """Fill an incoming order against the other side; return the lots left over."""
     top = book.tops[market]
-    while lots > 0 and book.pool[0].n_fills < book.fills.shape[0]:
+    while lots > 0:
         if side == BUY:
             best = top.ask
             if best >= top.size or best > limit:

@@ -130,13 +130,27 @@ def let_traders_act(world: World) -> None:
     _collect(crowd, _ACT, clock.now_ms, clock.step_ms)
     _collect(crowd, _REACT, clock.now_ms, clock.step_ms)
     _shuffle_due(world)
+    most = world.markets.specs.shape[0] + 8
     for i in range(crowd.state[0].n_due):
         who = crowd.due[i]
-        if who >= 0:
+        if world.logs.counts[0].inbox + most > world.inbox.shape[0]:
+            _postpone(world, who)
+        elif who >= 0:
             _act(world, who)
             _sleep(world, who)
         else:
             _react_now(world, -2 - who)
+
+
+@kernel
+def _postpone(world: World, who: int) -> None:
+    """The gateway is full: the trader comes again in the next step."""
+    clock = world.clock[0]
+    when = clock.now_ms + clock.step_ms
+    if who >= 0:
+        schedule(world.crowd, who, when, clock.step_ms)
+    else:
+        _schedule_reaction(world.crowd, -2 - who, when, clock.step_ms)
 
 
 @kernel

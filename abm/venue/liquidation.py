@@ -178,6 +178,13 @@ def _log(world: World, account: int, market: int, rung: int, lots: int, value: i
     return counts.liquidations - 1
 
 
+@inlined
+def _log_has_room(world: World) -> bool:
+    """False if the log might overflow: whoever is left waits for the next step."""
+    rows = 4 * (world.markets.specs.shape[0] + 2)
+    return world.logs.counts[0].liquidations + rows <= world.logs.liquidations.shape[0]
+
+
 @kernel
 def _close_on_book(
     world: World, account: int, slot: int, lots: int, tick: int, rung: int
@@ -406,7 +413,8 @@ def liquidate(world: World) -> None:
         clock.backstop_due_ms = _next_tick(risk, BACKSTOP_RUNG, clock.backstop_due_ms, clock)
     if risk.watch[0].n > 0:
         for i in range(risk.watch[0].n):
-            _descend(world, risk.watched[i], backstop_is_due)
+            if _log_has_room(world):
+                _descend(world, risk.watched[i], backstop_is_due)
         _release(world)
     _unwind_backstop(world)
     triage(book, ledger, risk, markets)

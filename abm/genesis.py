@@ -1,0 +1,396 @@
+"""From a scenario and a seed to a world at time zero."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from abm import draws, units
+from abm import world as w
+from abm.market import book, marks
+from abm.scenario import Market, Rung, Scenario
+from abm.traders import endowments
+from abm.traders.endowments import Endowments
+from abm.traders.habits import schedule
+from abm.venue import ladders, liquidation
+from abm.venue.margin import arm, health
+from abm.world import NONE, Array, World
+
+_WHEEL_SLOTS = 4096
+_INBOX = 4096
+_GRID_HEADROOM = 4
+_VARIANCE_HALFLIFE_S = 30.0
+_TREND_HALFLIFE_S = 60.0
+_DAY_S = 86_400.0
+
+
+def new_world(scenario: Scenario, seed: int) -> World:
+    """Build the world in which a run of a scenario begins.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its markets are those of :meth:`Scenario.all_markets`.
+    seed : int
+        Everything random is a function of it.
+
+    Returns
+    -------
+    World
+        Balanced (lots of every market sum to zero), every account sound, all armed.
+    """
+    markets = list(scenario.all_markets().values())
+    crowd = endowments.draw(scenario, seed)
+    house, maker_rows = _makers(scenario, markets, seed)
+    accounts = _accounts(scenario, house, crowd)
+    first_trader = len(accounts) - crowd.n_accounts
+    positions = _positions(accounts, crowd, markets, first_trader)
+    ledger = _ledger(scenario, accounts, positions, crowd, len(markets))
+    tops, total = _tops(markets)
+    world = World(
+        clock=_clock(scenario, seed),
+        markets=_markets(scenario, markets, seed),
+        book=_book(scenario, tops, total, len(maker_rows), crowd),
+        ledger=ledger,
+        risk=_risk(scenario, markets, total, len(accounts)),
+        crowd=_crowd(scenario, crowd, first_trader),
+        makers=_maker_room(scenario, maker_rows),
+        inbox=np.zeros(_INBOX + crowd.n_traders // 4, w.REQUEST),
+        logs=_logs(len(markets)),
+    )
+    _wake_everyone(world, seed)
+    _arm_everyone(world)
+    return world
+
+
+def _clock(scenario: Scenario, seed: int) -> Array:
+    clock = np.zeros(1, w.CLOCK)
+    clock["seed"] = seed
+    clock["step_ms"] = scenario.time.step_ms
+    clock["funding_due_ms"] = round(scenario.venue.funding_interval_s * 1000)
+    clock["first_takeover_ms"] = NONE
+    return clock
+
+
+def _decay(halflife_s: float, step_s: float) -> float:
+    return float(0.5 ** (step_s / halflife_s))
+
+
+def _markets(scenario: Scenario, markets: list[Market], seed: int) -> w.Markets:
+    step_s = scenario.time.step_s
+    specs = np.zeros(len(markets), w.SPEC)
+    state = np.zeros(len(markets), w.MARKET)
+    first_tier = 0
+    for i, market in enumerate(markets):
+        value = market.start_tick * market.unit
+        specs[i]["unit"] = market.unit
+        specs[i]["start"] = market.start_tick
+        specs[i]["first_tier"] = first_tier
+        specs[i]["n_tiers"] = len(market.tiers)
+        specs[i]["beta"] = market.beta
+        specs[i]["step_volatility"] = market.daily_volatility * math.sqrt(step_s / _DAY_S)
+        specs[i]["depth_lots"] = market.depth_usd * units.QUANTA_PER_USD / value
+        specs[i]["half_spread"] = market.half_spread_bps * 1e-4
+        first_tier += len(market.tiers)
+    for field in ("index", "mark", "previous_mark", "swept"):
+        state[field] = specs["start"]
+    state["log_index"] = np.log(specs["start"])
+    state["variance"] = specs["step_volatility"] ** 2
+    return w.Markets(_oracle(scenario), specs, state, _shocks(scenario, seed))
+
+
+def _oracle(scenario: Scenario) -> Array:
+    given, step_s = scenario.oracle, scenario.time.step_s
+    oracle = np.zeros(1, w.ORACLE)
+    for field in (
+        "degrees", "factor_share", "log_volatility_sd", "excitation",
+        "jump_mean", "jump_sd", "feedback",
+    ):  # fmt: skip
+        oracle[field] = getattr(given, field)
+    oracle["jumps_per_step"] = given.jumps_per_day * step_s / _DAY_S
+    oracle["log_volatility_decay"] = _decay(given.log_volatility_halflife_s, step_s)
+    oracle["feedback_decay"] = _decay(given.feedback_halflife_s, step_s)
+    oracle["mark_rule"] = marks.RULE_NAMES.index(scenario.mark.rule)
+    oracle["basis_decay"] = _decay(scenario.mark.basis_halflife_s, step_s)
+    oracle["variance_decay"] = _decay(scenario.makers.fear_halflife_s, step_s)
+    oracle["trend_decay"] = _decay(_TREND_HALFLIFE_S, step_s)
+    venue = scenario.venue
+    oracle["funding_interval_ms"] = round(venue.funding_interval_s * 1000)
+    oracle["funding_interest"] = venue.funding_interest_per_8h
+    oracle["funding_cap"] = venue.funding_cap_per_hour
+    return oracle
+
+
+def _shocks(scenario: Scenario, seed: int) -> Array:
+    names = list(scenario.all_markets())
+    shocks = np.zeros(len(scenario.shocks), w.SHOCK)
+    for i, shock in enumerate(scenario.shocks):
+        a, b, _, _ = draws.uniforms(seed, draws.SHOCK, i, 0)
+        normal, _ = draws.normals_of(a, b)
+        factor = math.exp(shock.spread * normal - 0.5 * shock.spread**2)
+        shocks[i]["market"] = NONE if shock.market == "all" else names.index(shock.market)
+        shocks[i]["start_ms"] = round(shock.start_s * 1000)
+        shocks[i]["duration_ms"] = round(shock.duration_s * 1000)
+        shocks[i]["log_return"] = shock.log_return * factor
+    return shocks
+
+
+def _tops(markets: list[Market]) -> tuple[Array, int]:
+    """Where each market's levels lie, and how many levels there are in all."""
+    tops = np.zeros(len(markets), w.TOP)
+    level = word = summary = 0
+    for i, market in enumerate(markets):
+        size = -(-market.start_tick * _GRID_HEADROOM // 64) * 64
+        tops[i]["first_level"], tops[i]["first_word"] = level, word
+        tops[i]["first_summary"], tops[i]["size"] = summary, size
+        tops[i]["last"] = market.start_tick
+        level += size
+        word += size // 64
+        summary += -(-(size // 64) // 64)
+    tops["bid"] = NONE
+    tops["ask"] = tops["size"]
+    return tops, level
+
+
+def _book(
+    scenario: Scenario, tops: Array, total: int, n_makers: int, crowd: Endowments
+) -> w.Book:
+    levels = np.zeros(total, w.LEVEL)
+    levels["head"] = levels["tail"] = NONE
+    last = tops[-1]
+    n_words = int(last["first_word"] + last["size"] // 64)
+    n_summary = int(last["first_summary"] + -(-(last["size"] // 64) // 64))
+    n_orders = 4096 + 4 * n_makers * scenario.makers.levels + crowd.n_traders // 2
+    return w.Book(
+        tops=tops,
+        levels=levels,
+        bits=np.zeros(n_words, np.uint64),
+        summary=np.zeros(n_summary, np.uint64),
+        orders=free_orders(n_orders),
+        pool=np.zeros(1, w.POOL),
+        fills=np.zeros(n_orders, w.FILL),
+    )
+
+
+def free_orders(count: int) -> Array:
+    """`count` free order slots, each pointing to the next, shape (count,)."""
+    orders = np.zeros(count, w.ORDER)
+    orders["id"] = NONE
+    orders["after"] = np.arange(1, count + 1)
+    orders["after"][-1] = NONE
+    return orders
+
+
+def _makers(scenario: Scenario, markets: list[Market], seed: int) -> tuple[Array, Array]:
+    """House accounts (vault, fund, makers) and the makers' rows."""
+    shares = []
+    for i, market in enumerate(markets):
+        u = np.array(
+            [draws.uniforms(seed, draws.MAKER_SIZE, i, k)[0] for k in range(market.makers)]
+        )
+        sizes = (1.0 - u) ** (-1.0 / scenario.makers.size_tail)
+        shares.append(sizes / sizes.sum())
+    count = sum(len(share) for share in shares)
+    accounts = np.zeros(2 + count, w.ACCOUNT)
+    accounts["kind"] = w.MAKER
+    accounts["kind"][0], accounts["kind"][1] = w.BACKSTOP, w.INSURANCE
+    accounts["cash"][0] = units.quanta(scenario.venue.vault_usd)
+    accounts["cash"][1] = units.quanta(scenario.venue.insurance_usd)
+    makers = np.zeros(count, w.MAKER_STATE)
+    makers["account"] = np.arange(2, 2 + count)
+    makers["market"] = np.repeat(np.arange(len(markets)), [len(s) for s in shares])
+    makers["share"] = np.concatenate(shares)
+    depth = np.array([market.depth_usd for market in markets])
+    capital = scenario.makers.capital_of_depth * makers["share"] * depth[makers["market"]]
+    makers["capital"] = np.round(capital * units.QUANTA_PER_USD)
+    accounts["cash"][2:] = makers["capital"]
+    return accounts, makers
+
+
+def _accounts(scenario: Scenario, house: Array, crowd: Endowments) -> Array:
+    """House accounts, then the traders' cross accounts, then their isolated ones."""
+    theirs = np.zeros(crowd.n_accounts, w.ACCOUNT)
+    theirs["cash"] = crowd.cash
+    theirs["kind"] = w.FIRST_TRADER_KIND + crowd.kind[crowd.owner]
+    theirs["trader"] = crowd.owner
+    theirs["parent"] = NONE
+    isolated = np.arange(crowd.n_accounts) >= crowd.n_traders
+    theirs["parent"][isolated] = len(house) + crowd.owner[isolated]
+    house["parent"] = NONE
+    house["trader"] = NONE
+    accounts = np.concatenate([house, theirs])
+    accounts["principal"] = accounts["cash"]
+    accounts["first_position"] = NONE
+    accounts["first_order"] = NONE
+    accounts["debt_market"] = NONE
+    return accounts
+
+
+def _positions(
+    accounts: Array, crowd: Endowments, markets: list[Market], first_trader: int
+) -> Array:
+    count = len(crowd.lots)
+    positions = free_positions(2 * count + _INBOX + crowd.n_traders + 4 * len(markets))
+    filled = positions[:count]
+    filled["account"] = first_trader + crowd.account
+    filled["market"] = crowd.market
+    filled["lots"] = crowd.lots
+    filled["cost"] = crowd.cost
+    # Chain each account's positions: the list begins at the last and runs backwards.
+    order = np.argsort(filled["account"], kind="stable")
+    owner = filled["account"][order]
+    same = owner[1:] == owner[:-1]
+    filled["next"] = NONE
+    filled["next"][order[1:][same]] = order[:-1][same]
+    last = np.append(~same, True) if count else np.zeros(0, bool)
+    accounts["first_position"][owner[last]] = order[last]
+    return positions
+
+
+def free_positions(count: int) -> Array:
+    """`count` free position slots, each pointing to the next, shape (count,)."""
+    positions = np.zeros(count, w.POSITION)
+    positions["account"] = NONE
+    positions["trigger"] = NONE
+    positions["next"] = np.arange(1, count + 1)
+    positions["next"][-1] = NONE
+    return positions
+
+
+def _ledger(
+    scenario: Scenario, accounts: Array, positions: Array, crowd: Endowments, n_markets: int
+) -> w.Ledger:
+    venue = scenario.venue
+    pots = np.zeros(1, w.POTS)
+    # Profits held at the start were paid for by somebody's losses: costs sum to what
+    # the deposits fall short of cash.
+    pots["deposits"] = accounts["cash"].sum() - crowd.cost.sum()
+    pots["free_position"] = len(crowd.lots)
+    pots["used_positions"] = len(crowd.lots)
+    pots["backstop"], pots["insurance"] = 0, 1
+    pots["taker_ppm"] = round(venue.taker_fee_bps * 100)
+    pots["maker_ppm"] = round(venue.maker_fee_bps * 100)
+    pots["liquidation_ppm"] = round(venue.liquidation_fee_bps * 100)
+    pots["insurance_ppm"] = units.ppm(venue.fees_to_insurance)
+    pots["self_trade"] = book.SELF_TRADE_NAMES.index(venue.self_trade)
+    open_interest = np.zeros(n_markets, np.int64)
+    np.add.at(open_interest, crowd.market, np.maximum(crowd.lots, 0))
+    return w.Ledger(accounts, positions, pots, open_interest, np.zeros(len(accounts), "i4"))
+
+
+def _risk(scenario: Scenario, markets: list[Market], total: int, n_accounts: int) -> w.Risk:
+    tiers = np.concatenate([_tiers(market) for market in markets])
+    rungs = ladders.rungs(scenario.venue.ladder)
+    watch = np.zeros(1, w.WATCH)
+    watch["unwind_ppm"] = units.ppm(
+        1.0 - (1.0 - scenario.venue.vault_unwind_per_s) ** scenario.time.step_s
+    )
+    triggers = np.full((2, total), NONE, np.int32)
+    return w.Risk(tiers, _rungs(rungs), triggers, np.zeros(n_accounts, "i4"), watch)
+
+
+def _tiers(market: Market) -> Array:
+    """Rates and deductions; a deduction makes margin continuous where tiers meet."""
+    tiers = np.zeros(len(market.tiers), w.TIER)
+    for i, given in enumerate(market.tiers):
+        floor = units.quanta(given.notional_usd)
+        tiers[i]["floor"] = floor
+        initial = units.ppm(1.0 / given.max_leverage)
+        maintenance = units.ppm(market.maintenance_share / given.max_leverage)
+        for name, rate in (("initial", initial), ("maintenance", maintenance)):
+            tiers[i][f"{name}_ppm"] = rate
+            if i:
+                step = rate - int(tiers[i - 1][f"{name}_ppm"])
+                before = int(tiers[i - 1][f"{name}_deduction"])
+                tiers[i][f"{name}_deduction"] = before + floor * step // units.PPM
+    return tiers
+
+
+def _rungs(rungs: tuple[Rung, ...]) -> Array:
+    rows = np.zeros(len(rungs), w.RUNG)
+    for row, rung in zip(rows, rungs, strict=True):
+        row["rung"] = liquidation.RUNG_NAMES.index(rung.rung)
+        row["share_ppm"] = units.ppm(rung.share)
+        row["above"] = units.quanta(rung.above_usd)
+        row["cooldown_ms"] = round(rung.cooldown_s * 1000)
+        row["until"] = liquidation.UNTIL_NAMES.index(rung.until)
+        row["price"] = liquidation.PRICE_NAMES.index(rung.price)
+        row["slippage_ppm"] = units.ppm(rung.slippage)
+        row["spread"] = rung.spread
+        row["down_to_ppm"] = units.ppm(rung.down_to)
+        row["below_ppm"] = units.ppm(rung.below)
+        row["mode"] = liquidation.MODE_NAMES.index(rung.mode)
+        row["up_to"] = units.quanta(rung.up_to_usd)
+        row["up_to_ppm"] = units.ppm(rung.up_to_open_interest)
+        row["tick_ms"] = round(rung.tick_s * 1000)
+    return rows
+
+
+def _crowd(scenario: Scenario, crowd: Endowments, first_trader: int) -> w.Crowd:
+    kinds = np.zeros(len(scenario.kinds), w.KIND)
+    for row, kind in zip(kinds, scenario.kinds.values(), strict=True):
+        row["act_mean_ms"] = kind.act_mean_s * 1000.0
+        row["limit_offset"] = kind.limit_offset_bps * 1e-4
+        for field in w.KIND.names or ():
+            if field not in ("act_mean_ms", "limit_offset"):
+                row[field] = getattr(kind, field)
+    traders = np.zeros(crowd.n_traders, w.TRADER)
+    traders["account"] = first_trader + np.arange(crowd.n_traders)
+    traders["kind"] = crowd.kind
+    traders["market"] = crowd.home
+    traders["leverage"] = crowd.leverage
+    traders["next"] = traders["next_reaction"] = NONE
+    return w.Crowd(
+        kinds=kinds,
+        traders=traders,
+        wheel=np.full((2, _WHEEL_SLOTS), NONE, np.int32),
+        due=np.zeros(2 * crowd.n_traders, np.int64),
+        keys=np.zeros(2 * crowd.n_traders, np.uint64),
+        hits=np.zeros(crowd.n_traders, np.int64),
+        state=np.zeros(1, w.CROWD),
+    )
+
+
+def _maker_room(scenario: Scenario, rows: Array) -> w.Makers:
+    given, step_s = scenario.makers, scenario.time.step_s
+    quoting = np.zeros(1, w.QUOTING)
+    for field in (
+        "inventory_limit", "skew", "thinning", "widening", "max_thinning", "exit_fear",
+        "exit_loss",
+    ):  # fmt: skip
+        quoting[field] = getattr(given, field)
+    quoting["exit_chance"] = given.exit_rate_per_s * step_s
+    quoting["return_mean_ms"] = given.return_halflife_s / math.log(2.0) * 1000.0
+    quoting["requote_chance"] = 1.0 - math.exp(-step_s / given.requote_s)
+    return w.Makers(rows, quoting, _ladder(scenario))
+
+
+def _ladder(scenario: Scenario) -> Array:
+    """Offsets (fractions of the middle) and lots of a maker's rungs, shape (levels, 2).
+
+    Lots are in units of the lots within 1%: cumulative depth at x is ``(x / 1%) ** e``.
+    """
+    given = scenario.makers
+    reach = np.geomspace(given.reach / 2 ** (given.levels - 1), given.reach, given.levels)
+    cumulative = (reach / 0.01) ** given.depth_exponent
+    lots = np.diff(cumulative, prepend=0.0)
+    return np.column_stack([reach, lots])
+
+
+def _logs(n_markets: int) -> w.Logs:
+    return w.Logs(
+        liquidations=np.zeros(16_384, w.LIQUIDATION),
+        paths=np.zeros(64 * n_markets, w.PATH),
+        counts=np.zeros(1, w.COUNTS),
+    )
+
+
+def _wake_everyone(world: World, seed: int) -> None:
+    """Give every trader a first time to act, drawn from its kind's mean."""
+    crowd = world.crowd
+    stream = np.random.Generator(np.random.Philox(key=[seed, draws.TRADER_WAKE]))
+    mean = crowd.kinds["act_mean_ms"][crowd.traders["kind"]]
+    wakes = (stream.exponential(size=len(mean)) * mean).astype(np.int64)
+    _schedule_all(crowd, wakes, int(world.clock[0]["step_ms"]))

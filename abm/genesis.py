@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
-
 import numpy as np
 
 from abm import draws, units
 from abm import world as w
+from abm.compiled import kernel
 from abm.market import book, marks
 from abm.scenario import Market, Rung, Scenario
 from abm.traders import endowments
 from abm.traders.endowments import Endowments
 from abm.traders.habits import schedule
 from abm.venue import ladders, liquidation
-from abm.venue.margin import arm, health
-from abm.world import NONE, Array, World
+from abm.venue.liquidation import triage
+from abm.world import NONE, Array, World, touch
 
 _WHEEL_SLOTS = 4096
 _INBOX = 4096
@@ -364,11 +363,13 @@ def _maker_room(scenario: Scenario, rows: Array) -> w.Makers:
     quoting["exit_chance"] = given.exit_rate_per_s * step_s
     quoting["return_mean_ms"] = given.return_halflife_s / math.log(2.0) * 1000.0
     quoting["requote_chance"] = 1.0 - math.exp(-step_s / given.requote_s)
-    return w.Makers(rows, quoting, _ladder(scenario))
+    ladder = _ladder(scenario)
+    quoting["ladder_total"] = ladder[:, 1].sum()
+    return w.Makers(rows, quoting, ladder)
 
 
 def _ladder(scenario: Scenario) -> Array:
-    """Offsets (fractions of the middle) and lots of a maker's rungs, shape (levels, 2).
+    """Offsets beyond the half spread (fractions) and lots of rungs, shape (levels, 2).
 
     Lots are in units of the lots within 1%: cumulative depth at x is ``(x / 1%) ** e``.
     """
@@ -376,7 +377,7 @@ def _ladder(scenario: Scenario) -> Array:
     reach = np.geomspace(given.reach / 2 ** (given.levels - 1), given.reach, given.levels)
     cumulative = (reach / 0.01) ** given.depth_exponent
     lots = np.diff(cumulative, prepend=0.0)
-    return np.column_stack([reach, lots])
+    return np.column_stack([reach - reach[0], lots])
 
 
 def _logs(n_markets: int) -> w.Logs:
@@ -394,3 +395,17 @@ def _wake_everyone(world: World, seed: int) -> None:
     mean = crowd.kinds["act_mean_ms"][crowd.traders["kind"]]
     wakes = (stream.exponential(size=len(mean)) * mean).astype(np.int64)
     _schedule_all(crowd, wakes, int(world.clock[0]["step_ms"]))
+
+
+@kernel
+def _schedule_all(crowd: w.Crowd, wakes: Array, step_ms: int) -> None:
+    for trader in range(wakes.shape[0]):
+        schedule(crowd, trader, wakes[trader], step_ms)
+
+
+@kernel
+def _arm_everyone(world: World) -> None:
+    """Check every trader and maker once; triage finds whoever is unsound."""
+    for account in range(world.ledger.accounts.shape[0]):
+        touch(world.ledger, account)
+    triage(world.book, world.ledger, world.risk, world.markets)

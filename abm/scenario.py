@@ -7,7 +7,6 @@ reported in one line that names the file, the key, the value and what would be r
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,7 +17,6 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
@@ -128,6 +126,7 @@ class MarketTail(_Part):
     exponent: Positive = 1.6
     first_weight: Positive = 1.0
     first_depth_usd: Positive = 1e5
+    least_depth_usd: Positive = 500.0
     prefix: Name = "ALT"
     template: Market | None = None
 
@@ -358,3 +357,97 @@ class Scenario(_Part):
     policies: dict[Name, Policy] = {}
     run: Run = Run()
     outputs: Outputs = Outputs()
+
+    def all_markets(self) -> dict[str, Market]:
+        """Named markets and those of the tail, by name, in a fixed order."""
+        tail = self.market_tail
+        found = dict(self.markets)
+        for rank in range(1, tail.count + 1):
+            template = tail.template or next(reversed(self.markets.values()))
+            scale = rank**-tail.exponent
+            found[f"{tail.prefix}{rank:03d}"] = template.model_copy(
+                update={
+                    "weight": tail.first_weight * scale,
+                    "depth_usd": max(tail.first_depth_usd * scale, tail.least_depth_usd),
+                }
+            )
+        return found
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> Scenario:
+    """Load a scenario file, what it extends, and overrides such as ``run.runs=4``.
+
+    Raises
+    ------
+    ScenarioError
+        One line that names the file, the key and what would be right.
+    """
+    return from_mapping(_read(Path(path), ()), overrides, source=str(path))
+
+
+def from_mapping(
+    data: Mapping[str, Any], overrides: Iterable[str] = (), source: str = "scenario"
+) -> Scenario:
+    """Check a scenario given as nested mappings; errors as :func:`load`."""
+    merged = dict(data)
+    for text in overrides:
+        merged = _merge(merged, _parse_override(text))
+    try:
+        return Scenario.model_validate(merged)
+    except ValidationError as error:
+        raise ScenarioError(_one_line(source, error)) from None
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """Read a file and what it extends, nearest last."""
+    if path.resolve() in seen:
+        raise ScenarioError(f"{path}: extends: the files extend each other in a circle")
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ScenarioError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: cannot be read as text: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{path}: not valid TOML: {error}") from None
+    parent = data.pop("extends", None)
+    if parent is None:
+        return data
+    if not isinstance(parent, str):
+        raise ScenarioError(f"{path}: extends = {parent!r}: must be the path of a scenario file")
+    return _merge(_read(path.parent / parent, (*seen, path.resolve())), data)
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one tree of tables over another; lists and values are replaced whole."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    """``a.b=3`` as ``{"a": {"b": 3}}``; a value that is no TOML is taken as text."""
+    key, separator, value = text.partition("=")
+    if not separator or not all(key.strip().split(".")):
+        raise ScenarioError(f"--set {text}: must be key=value, such as run.runs=4")
+    try:
+        parsed = tomllib.loads(f"value = {value.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    for part in reversed(key.strip().split(".")):
+        parsed = {part: parsed}
+    return dict(parsed)
+
+
+def _one_line(source: str, error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "scenario"
+    message = first["msg"].removeprefix("Value error, ")
+    given = first.get("input")
+    shown = "" if isinstance(given, Mapping) else f" = {given!r}"
+    return f"{source}: {where}{shown}: {message}"

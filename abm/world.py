@@ -323,6 +323,7 @@ MAKER_STATE = np.dtype(
 
 QUOTING = np.dtype(
     [
+        ("ladder_total", "f8"),
         ("inventory_limit", "f8"),
         ("skew", "f8"),
         ("thinning", "f8"),

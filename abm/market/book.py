@@ -42,6 +42,8 @@ CANCEL_RESTING = 1
 CANCEL_INCOMING = 2
 """What is left of the incoming order is dropped when it would meet the taker's own."""
 
+SELF_TRADE_NAMES = ("allow", "cancel-resting", "cancel-incoming")
+
 REFUSED = -2
 """Returned instead of an order's slot when the book would not take the order."""
 

@@ -84,27 +84,28 @@ def _quote(world: World, maker: Any) -> None:
     fear = fear_of(spec, state)
     wider = fear**quoting.widening
     size = spec.depth_lots * maker.share / min(fear**quoting.thinning, quoting.max_thinning)
-    size = min(size, limit)
+    size = min(size, limit / quoting.ladder_total)
     middle = state.index * (1.0 - quoting.skew * lean * spec.half_spread * wider)
     for side in (BUY, SELL):
         room = size * min(1.0, 1.0 - side * lean)
-        _ladder(world, maker, side, middle, room, wider * spec.half_spread)
+        _ladder(world, maker, side, middle, room, wider)
 
 
 @kernel
 def _ladder(
-    world: World, maker: Any, side: int, middle: float, room: float, unit_offset: float
+    world: World, maker: Any, side: int, middle: float, room: float, wider: float
 ) -> None:
     """One side of a ladder; `room` is the lots within 1% of an unafraid maker's middle."""
     book, ledger, market = world.book, world.ledger, maker.market
     top = book.tops[market]
     unit = world.markets.specs[market].unit
+    half_spread = world.markets.specs[market].half_spread
     ladder = world.makers.ladder
     for k in range(ladder.shape[0]):
         lots = int(room * ladder[k, 1] + 0.5)
         if lots < 1:
             continue
-        offset = min(unit_offset * ladder[k, 0], _MAX_OFFSET)
+        offset = min(wider * (half_spread + ladder[k, 0]), _MAX_OFFSET)
         exact = middle * (1.0 - side * offset)
         tick = int(math.floor(exact)) if side == BUY else int(math.ceil(exact))
         if tick < 1 or tick >= top.size:

@@ -269,7 +269,7 @@ def _take_over(world: World, account: int, taker: int, rung: int, at_bankruptcy:
         markets.state[market].taken_over_lots += abs(lots)
     move_cash(ledger, account, taker, owner.cash)
     clock = world.clock[0]
-    if clock.first_takeover_ms < 0:
+    if clock.first_takeover_ms < 0 and maintenance > 0:
         clock.first_takeover_ms = clock.now_ms
 
 
@@ -327,7 +327,6 @@ def _socialise(world: World, rung: Any, account: int) -> None:
 def _descend(world: World, account: int, backstop_is_due: bool) -> None:
     """Take one account down the ladder."""
     ledger, risk, markets = world.ledger, world.risk, world.markets
-    owner = ledger.accounts[account]
     pots = ledger.pots[0]
     for i in range(risk.rungs.shape[0]):
         rung = risk.rungs[i]
@@ -340,11 +339,10 @@ def _descend(world: World, account: int, backstop_is_due: bool) -> None:
             if not flat and not (low and rung.down_to_ppm > 0):
                 _try_book(world, rung, account, equity, maintenance)
         elif rung.rung == BACKSTOP_RUNG:
-            if flat or not backstop_is_due or owner.kind == BACKSTOP:
-                continue
+            low = equity < share_of(maintenance, rung.below_ppm)
             vault = equity_of(ledger, markets, pots.backstop)
             bearable = equity >= 0 or vault + equity >= 0
-            if bearable and equity < share_of(maintenance, rung.below_ppm):
+            if backstop_is_due and low and bearable:
                 _take_over(world, account, pots.backstop, BACKSTOP_RUNG, False)
         elif rung.rung == INSURANCE_RUNG:
             fund = equity_of(ledger, markets, pots.insurance)

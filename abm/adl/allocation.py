@@ -1,0 +1,118 @@
+"""How is it shared? Allocation rules: pure functions of arrays, exact in integers.
+
+Every rule takes capacities and a budget in whole units (lots or quanta) and gives whole
+amounts with ``0 <= x <= capacity`` and ``sum(x) = min(budget, sum(capacity))``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from abm.adl.eligibility import Payers
+from abm.adl.wave import Wave
+from abm.world import Array
+
+Score = Callable[[Wave, Payers], Array]
+"""Gives every payer a float: a rank for queues, a weight for weighted rules."""
+
+
+class Allocation(NamedTuple):
+    """A rule and the score it works on (None if it looks at capacities alone).
+
+    `share(capacity, score, budget)` gives whole amounts for one group of payers.
+    """
+
+    share: Callable[[Array, Array, int], Array]
+    score: Score | None = None
+
+
+def queue(capacity: Array, score: Array, budget: int) -> Array:
+    """Take all from the highest score, then the next, until the budget is met.
+
+    The rule with the fewest payers when the score is capacity. The last payer is taken
+    partially. Ties go to the earlier row.
+
+    Parameters
+    ----------
+    capacity : array of int64, shape (n,)
+    score : array of float64, shape (n,)
+    budget : int
+
+    Returns
+    -------
+    array of int64, shape (n,)
+    """
+    order = np.argsort(-score, kind="stable")
+    ahead = np.cumsum(capacity[order]) - capacity[order]
+    amounts = np.empty_like(capacity)
+    amounts[order] = np.clip(budget - ahead, 0, capacity[order])
+    return amounts
+
+
+def pro_rata(capacity: Array, score: Array, budget: int) -> Array:
+    """Take the same share of every capacity, by largest remainder.
+
+    Minimises the largest share taken, ``max x / capacity``. Exact in integers also where
+    ``capacity * budget`` exceeds 64 bits.
+
+    Parameters
+    ----------
+    capacity : array of int64, shape (n,)
+    score : array, shape (n,)
+        Not looked at.
+    budget : int
+
+    Returns
+    -------
+    array of int64, shape (n,)
+    """
+    total = int(capacity.sum())
+    if budget >= total:
+        return capacity.copy()
+    if total == 0 or budget <= 0:
+        return np.zeros_like(capacity)
+    exact = capacity.astype(np.longdouble) * (np.longdouble(budget) / np.longdouble(total))
+    return round_to_sum(exact, capacity, budget)
+
+
+def round_to_sum(exact: Array, capacity: Array, budget: int) -> Array:
+    """Whole amounts next to exact ones, within capacity, that sum to the budget.
+
+    Largest remainder (Hamilton's method); ties go to the earlier row. The budget must
+    not exceed the sum of capacities.
+    """
+    whole = np.minimum(np.floor(exact).astype(np.int64), capacity)
+    rest = (exact - whole).astype(np.float64)
+    missing = budget - int(whole.sum())
+    while missing > 0:
+        open_rows = np.flatnonzero(whole < capacity)
+        chosen = open_rows[np.argsort(-rest[open_rows], kind="stable")[:missing]]
+        whole[chosen] += 1
+        missing -= len(chosen)
+    if missing < 0:
+        chosen = np.flatnonzero(whole > 0)
+        chosen = chosen[np.argsort(rest[chosen], kind="stable")[:-missing]]
+        whole[chosen] -= 1
+    return whole
+
+
+# --- scores -----------------------------------------------------------------------------
+
+
+def hyperliquid_score(wave: Wave, payers: Payers) -> Array:
+    """``(mark / entry) * (notional / account value)``; for shorts ``entry / mark``.
+
+    Hyperliquid docs, "Auto-deleveraging", which prints the formula for longs; the inverse
+    for shorts is the reading under which a larger gain ranks higher on both sides.
+    """
+    rows = wave.candidates[payers.row]
+    value = np.abs(rows["value"].astype(np.float64))
+    cost = np.abs(rows["cost"].astype(np.float64))
+    gain = np.where(rows["lots"] > 0, value / cost, cost / np.maximum(value, 1.0))
+    return np.asarray(gain * value / rows["equity"])
+
+
+SCORES: dict[str, Score] = {"hyperliquid": hyperliquid_score}

@@ -1,0 +1,71 @@
+"""Who can pay, and up to what? An eligibility picks candidates and their capacity.
+
+Capacity is in the unit of the settlement: lots where contracts are closed, quanta where
+cash is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from abm.adl.wave import Wave
+from abm.world import Array
+
+
+class Payers(NamedTuple):
+    """Candidates that may be asked, as parallel arrays of shape (payers,).
+
+    `row` points into `Wave.candidates` (for cash: the account's first row). `group` says
+    which need a payer can serve: for contracts ``2 * market + 1`` where it stands against
+    bankrupt longs and ``2 * market`` against shorts, for cash 0. `capacity` is the most
+    that may be taken (lots or quanta).
+    """
+
+    row: Array
+    group: Array
+    capacity: Array
+
+
+Eligibility = Callable[[Wave], Payers]
+
+
+def opposite_in_profit(wave: Wave) -> Payers:
+    """Positions with unrealised profit on the other side of a bankrupt one, in lots."""
+    rows = wave.candidates
+    row = np.flatnonzero(_opposes(wave) & (rows["value"] > rows["cost"]))
+    lots = rows["lots"][row]
+    return Payers(row, 2 * rows["market"][row] + (lots < 0), np.abs(lots))
+
+
+def profits(wave: Wave) -> Payers:
+    """Accounts up to their unrealised profit, net over positions, or equity if less.
+
+    The endowment ``w = (PNL)_+`` of arXiv 2512.01112, in quanta; the floor at equity
+    keeps an account with spent collateral from going under.
+    """
+    rows = wave.candidates
+    _, first = np.unique(rows["account"], return_index=True)
+    capacity = np.minimum(rows["account_profit"][first], rows["equity"][first])
+    paying = capacity > 0
+    row = first[paying]
+    return Payers(row, np.zeros(len(row), np.int64), capacity[paying])
+
+
+def _opposes(wave: Wave) -> Array:
+    """Candidates that stand against a bankrupt position of their market."""
+    bankrupt_side = np.zeros((2, len(wave.mark)), bool)
+    bankrupt_side[(wave.bankrupt["lots"] > 0).astype(int), wave.bankrupt["market"]] = True
+    side = (wave.candidates["lots"] < 0).astype(int)
+    return np.asarray(bankrupt_side[side, wave.candidates["market"]])
+
+
+ELIGIBILITIES: dict[str, Eligibility] = {
+    "opposite-in-profit": opposite_in_profit,
+    "profits": profits,
+}
+
+MEDIUM = {"opposite-in-profit": "contracts", "profits": "cash"}
+"""The unit that each eligibility's capacity is in."""

@@ -1,0 +1,243 @@
+"""A wave: who is short, by how much, and who could pay.
+
+A wave *is short* (deficits are known), *is allocated* (a policy says who gives what) and
+*is settled* (the ledger has booked it). Everything a policy may look at is in the `Wave`;
+parts get arrays, never the market.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from abm.compiled import kernel
+from abm.units import usd
+from abm.venue.margin import equity_of
+from abm.world import (
+    BACKSTOP,
+    INSURANCE,
+    NONE,
+    Array,
+    Ledger,
+    Markets,
+    Risk,
+    World,
+)
+
+CANDIDATE = np.dtype(
+    [
+        ("position", "i8"),
+        ("account", "i8"),
+        ("market", "i8"),
+        ("lots", "i8"),
+        ("cost", "i8"),
+        ("value", "i8"),
+        ("equity", "i8"),
+        ("cash", "i8"),
+        ("principal", "i8"),
+        ("account_notional", "i8"),
+        ("account_profit", "i8"),
+    ]
+)
+"""A position that could pay: signed lots, cost and value at the mark (quanta); and its
+account's equity, cash, principal, gross notional and unrealised profit (net of losses)."""
+
+BANKRUPT = np.dtype(
+    [("position", "i8"), ("account", "i8"), ("market", "i8"), ("lots", "i8"), ("cost", "i8")]
+)
+"""A position of an account that is short."""
+
+
+class PolicyError(RuntimeError):
+    """A part of a policy gave an answer that must not be booked."""
+
+    def __init__(self, policy: str, part: str, wave: int, reason: str) -> None:
+        super().__init__(f"policy {policy!r}, {part}, wave {wave}: {reason}")
+        self.policy, self.part, self.wave, self.reason = policy, part, wave, reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes, which needs all four arguments."""
+        return type(self), (self.policy, self.part, self.wave, self.reason)
+
+
+@dataclass(frozen=True)
+class Wave:
+    """What an ADL policy sees.
+
+    Attributes
+    ----------
+    number : int
+        Which wave of the run, from 0; calls within the scenario's gap share a number.
+    now_s : float
+        Seconds since the start.
+    short_account, deficit : array of int64, shape (short,)
+        Accounts whose equity at the marks is negative, and by how many quanta.
+    bankrupt : structured array of `BANKRUPT`
+        The positions of those accounts.
+    candidates : structured array of `CANDIDATE`
+        All positions of solvent accounts other than the venue's own purses, in markets
+        where the policy asked for them.
+    mark, previous_mark, index, unit : array of int64, shape (markets,)
+        Prices in ticks now and at the last tick of the wave's clock; quanta per tick
+        and lot.
+    open_interest : array of int64, shape (markets,)
+        Long lots.
+    insurance : int
+        Equity of the insurance fund in quanta.
+    """
+
+    number: int
+    now_s: float
+    short_account: Array
+    deficit: Array
+    bankrupt: Array
+    candidates: Array
+    mark: Array
+    previous_mark: Array
+    index: Array
+    unit: Array
+    open_interest: Array
+    insurance: int
+
+    @property
+    def total_deficit(self) -> int:
+        """Money missing in quanta."""
+        return int(self.deficit.sum())
+
+    def describe(self) -> str:
+        """One line for a person."""
+        return (
+            f"wave {self.number} at {self.now_s:.1f} s: {len(self.deficit)} accounts short "
+            f"by {usd(self.total_deficit):,.2f} USD, {len(self.bankrupt)} positions to close, "
+            f"{len(self.candidates)} positions that could pay"
+        )
+
+
+@kernel
+def _gather_short(
+    ledger: Ledger, risk: Risk, markets: Markets, accounts: Array, deficits: Array
+) -> int:
+    """Write down who is short; return how many. Two more rows than are watched."""
+    pots = ledger.pots[0]
+    count = 0
+    for i in range(risk.watch[0].n + 2):
+        if i == 0:
+            account = pots.backstop
+        elif i == 1:
+            account = pots.insurance
+        else:
+            account = risk.watched[i - 2]
+        equity = equity_of(ledger, markets, account)
+        if equity < 0:
+            accounts[count] = account
+            deficits[count] = -equity
+            count += 1
+    return count
+
+
+@kernel
+def _gather_bankrupt(
+    ledger: Ledger, accounts: Array, count: int, rows: Array, sides: Array
+) -> int:
+    """Positions of the short accounts; `sides[side, market]` is set where any is."""
+    found = 0
+    for i in range(count):
+        slot = ledger.accounts[accounts[i]].first_position
+        while slot != NONE:
+            position = ledger.positions[slot]
+            row = rows[found]
+            row.position = slot
+            row.account = position.account
+            row.market = position.market
+            row.lots = position.lots
+            row.cost = position.cost
+            sides[0 if position.lots > 0 else 1, position.market] = 1
+            found += 1
+            slot = position.next
+    return found
+
+
+@kernel
+def _gather_candidates(
+    ledger: Ledger, markets: Markets, sides: Array, everywhere: bool, rows: Array
+) -> int:
+    """Positions against the bankrupt sides (or everywhere) of solvent accounts."""
+    found = 0
+    for slot in range(ledger.positions.shape[0]):
+        position = ledger.positions[slot]
+        if position.account == NONE:
+            continue
+        opposite = 1 if position.lots > 0 else 0
+        if not everywhere and sides[opposite, position.market] == 0:
+            continue
+        owner = ledger.accounts[position.account]
+        if owner.kind == BACKSTOP or owner.kind == INSURANCE:
+            continue
+        row = rows[found]
+        _fill_account(ledger, markets, owner, row)
+        if row.equity <= 0:
+            continue
+        row.position = slot
+        row.account = position.account
+        row.market = position.market
+        row.lots = position.lots
+        row.cost = position.cost
+        unit = markets.specs[position.market].unit
+        row.value = position.lots * markets.state[position.market].mark * unit
+        found += 1
+    return found
+
+
+@kernel
+def _fill_account(ledger: Ledger, markets: Markets, owner: Any, row: Any) -> None:
+    profit = 0
+    notional = 0
+    slot = owner.first_position
+    while slot != NONE:
+        position = ledger.positions[slot]
+        unit = markets.specs[position.market].unit
+        value = position.lots * markets.state[position.market].mark * unit
+        profit += value - position.cost
+        notional += abs(value)
+        slot = position.next
+    row.equity = owner.cash + profit
+    row.cash = owner.cash
+    row.principal = owner.principal
+    row.account_notional = notional
+    row.account_profit = profit
+
+
+def gather(world: World, number: int, everywhere: bool) -> Wave:
+    """Build the wave that the world is in.
+
+    Parameters
+    ----------
+    everywhere : bool
+        Whether positions of all markets and sides are candidates, or only those that
+        stand against a bankrupt position.
+    """
+    ledger, risk, markets = world.ledger, world.risk, world.markets
+    accounts = np.empty(int(risk.watch[0]["n"]) + 2, np.int64)
+    deficits = np.empty_like(accounts)
+    count = _gather_short(ledger, risk, markets, accounts, deficits)
+    rows = np.empty(int(ledger.pots[0]["used_positions"]), BANKRUPT)
+    sides = np.zeros((2, len(markets.specs)), np.int8)
+    n_bankrupt = _gather_bankrupt(ledger, accounts, count, rows, sides)
+    candidates = np.empty(len(rows) + 1, CANDIDATE)
+    n_candidates = _gather_candidates(ledger, markets, sides, everywhere, candidates)
+    return Wave(
+        number=number,
+        now_s=float(world.clock[0]["now_ms"]) / 1000.0,
+        short_account=accounts[:count],
+        deficit=deficits[:count],
+        bankrupt=rows[:n_bankrupt],
+        candidates=candidates[:n_candidates],
+        mark=markets.state["mark"].copy(),
+        previous_mark=markets.state["previous_mark"].copy(),
+        index=markets.state["index"].copy(),
+        unit=markets.specs["unit"].copy(),
+        open_interest=ledger.open_interest.copy(),
+        insurance=int(equity_of(ledger, markets, ledger.pots[0]["insurance"])),
+    )

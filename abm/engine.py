@@ -1,0 +1,179 @@
+"""The loop around the compiled step: answers waves, drains logs, makes room.
+
+An engine is one world under one policy. It can be forked: the fork shares the past and
+nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from abm import enlarge, step
+from abm import world as w
+from abm.adl.policy import Outcome, Policy
+from abm.adl.wave import Wave, gather
+from abm.compiled import kernel
+from abm.traders.habits import note_hit
+from abm.venue.liquidation import remember_marks, shortfall
+from abm.world import Array, World
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the policy: the wave, what was done, and what was left.
+
+    `short_before` and `short_after` are quanta missing before and after; `carried` is
+    what was already missing after the previous call.
+    """
+
+    wave: Wave
+    outcome: Outcome
+    short_before: int
+    short_after: int
+    carried: int
+
+
+@dataclass
+class Record:
+    """What happened in a run, in the order in which it did."""
+
+    liquidations: list[Array] = field(default_factory=list)
+    paths: list[Array] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+
+    def copy(self) -> Record:
+        """A record that grows apart from this one."""
+        return Record(list(self.liquidations), list(self.paths), list(self.calls))
+
+
+class Engine:
+    """Runs a world under a policy.
+
+    Parameters
+    ----------
+    world : World
+        Is changed in place, except where arrays must be enlarged.
+    policy : Policy
+        Answers the waves.
+    wave_gap_s : float
+        Calls closer than this belong to one wave.
+    paranoid : bool
+        Check every invariant after every step rather than at each wave and at the end.
+    """
+
+    def __init__(
+        self, world: World, policy: Policy, wave_gap_s: float = 5.0, paranoid: bool = False
+    ) -> None:
+        self.world = world
+        self.policy = policy
+        self.wave_gap_s = wave_gap_s
+        self.paranoid = paranoid
+        self.record = Record()
+
+    def fork(self, policy: Policy) -> Engine:
+        """The same past under another policy from now on."""
+        engine = Engine(w.copy(self.world), policy, self.wave_gap_s, self.paranoid)
+        engine.record = self.record.copy()
+        return engine
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the start."""
+        return float(self.world.clock[0]["now_ms"]) / 1000.0
+
+    def run_to(self, until: int, stop_at_wave: bool = False) -> int:
+        """Run until a number of steps since the start have been completed.
+
+        Parameters
+        ----------
+        until : int
+            That number.
+        stop_at_wave : bool
+            Return instead of answering when a wave is called.
+
+        Returns
+        -------
+        int
+            `step.DONE`; `step.WAVE` if a wave waits for its answer; `step.AGENTS` if the
+            market waits for agents written in Python (call again when they have acted).
+
+        Raises
+        ------
+        PolicyError
+            If the policy gave an answer that must not be booked.
+        BrokenWorld
+            If an invariant does not hold.
+        """
+        while True:
+            target = until
+            if self.paranoid:
+                target = min(until, int(self.world.clock[0]["step"]) + 1)
+            status = step.advance(self.world, target)
+            if self.paranoid and status == step.DONE:
+                w.check(self.world)
+            if status == step.WAVE and not stop_at_wave:
+                self.answer_wave()
+            elif status == step.ROOM:
+                self._drain()
+                self.world = enlarge.make_room(self.world)
+            elif status != step.DONE or target == until:
+                return int(status)
+
+    def finish(self) -> Record:
+        """Drain the logs, check the world a last time, and give the record."""
+        self._drain()
+        w.check(self.world)
+        return self.record
+
+    def answer_wave(self) -> None:
+        """Ask the policy, book its answer, and tell those whom it hit."""
+        wave = gather(self.world, self._wave_number(), self.policy.looks_everywhere)
+        before = wave.total_deficit
+        outcome = self.policy.answer(self.world, wave)
+        after = int(shortfall(self.world.ledger, self.world.risk, self.world.markets))
+        carried = self.record.calls[-1].short_after if self.record.calls else 0
+        call = Call(wave, outcome, before, after, min(carried, before))
+        self.record.calls.append(call)
+        _tell(self.world, call)
+        if int(w.money_missing(self.world.ledger)):
+            w.check(self.world)
+        remember_marks(self.world.markets)
+
+    def _wave_number(self) -> int:
+        if not self.record.calls:
+            return 0
+        last = self.record.calls[-1].wave
+        return last.number + int(self.now_s - last.now_s > self.wave_gap_s)
+
+    def _drain(self) -> None:
+        """Move the logs of compiled code to the record."""
+        logs = self.world.logs
+        counts = logs.counts[0]
+        self.record.liquidations.append(logs.liquidations[: counts["liquidations"]].copy())
+        self.record.paths.append(logs.paths[: counts["paths"]].copy())
+        counts["liquidations"] = counts["paths"] = 0
+
+
+def _tell(world: World, call: Call) -> None:
+    """Let everyone who was hit know, so that their habits can react."""
+    fills, haircuts = call.outcome.fills, call.outcome.haircuts
+    share = np.abs(fills["lots"]) / np.maximum(np.abs(fills["held"]), 1)
+    columns = (np.ascontiguousarray(fills[name]) for name in ("account", "market", "lots"))
+    _tell_all(world, *columns, share)
+    if len(haircuts):
+        payers = call.outcome.payers
+        share = haircuts["amount"] / payers.capacity[np.flatnonzero(call.outcome.amounts)]
+        nothing = np.zeros(len(haircuts), np.int64)
+        _tell_all(world, haircuts["account"].copy(), nothing, nothing, share)
+
+
+@kernel
+def _tell_all(
+    world: World, accounts: Array, markets: Array, lots: Array, shares: Array
+) -> None:
+    for i in range(accounts.shape[0]):
+        note_hit(
+            world.crowd, world.ledger.accounts, accounts[i], markets[i], lots[i], shares[i]
+        )

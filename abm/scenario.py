@@ -7,6 +7,8 @@ reported in one line that names the file, the key, the value and what would be r
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -357,6 +359,15 @@ class Scenario(_Part):
     policies: dict[Name, Policy] = {}
     run: Run = Run()
     outputs: Outputs = Outputs()
+
+    def resolved(self) -> dict[str, Any]:
+        """Plain nested mappings of everything, defaults filled in."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def sha256(self) -> str:
+        """Hash of the resolved scenario, the same for equal scenarios."""
+        text = json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def all_markets(self) -> dict[str, Market]:
         """Named markets and those of the tail, by name, in a fixed order."""

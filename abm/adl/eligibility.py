@@ -29,18 +29,25 @@ class Payers(NamedTuple):
     capacity: Array
 
 
-Eligibility = Callable[[Wave], Payers]
+Eligibility = Callable[[Wave, Array], Payers]
+"""Called with the wave and the settlement's price of every market in ticks."""
 
 
-def opposite_in_profit(wave: Wave) -> Payers:
-    """Positions with unrealised profit on the other side of a bankrupt one, in lots."""
+def opposite_in_profit(wave: Wave, price: Array) -> Payers:
+    """Positions in profit on the other side of a bankrupt one, in lots.
+
+    In profit at the mark and at the price of the settlement, so that what a payer loses
+    by being closed there is never more than its profit.
+    """
     rows = wave.candidates
-    row = np.flatnonzero(_opposes(wave) & (rows["value"] > rows["cost"]))
+    settled = rows["lots"] * (price * wave.unit)[rows["market"]]
+    gains = np.minimum(rows["value"], settled) > rows["cost"]
+    row = np.flatnonzero(_opposes(wave) & gains)
     lots = rows["lots"][row]
     return Payers(row, 2 * rows["market"][row] + (lots < 0), np.abs(lots))
 
 
-def profits(wave: Wave) -> Payers:
+def profits(wave: Wave, price: Array) -> Payers:
     """Accounts up to their unrealised profit, net over positions, or equity if less.
 
     The endowment ``w = (PNL)_+`` of arXiv 2512.01112, in quanta; the floor at equity

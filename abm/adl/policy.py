@@ -100,7 +100,8 @@ class Policy:
         if not self._ask("trigger", wave, self.trigger, wave):
             return Outcome(0, _NOBODY, np.zeros(0), np.zeros(0, int), _NO_FILLS, _NO_HAIRCUTS)
         theta = self._share(wave)
-        payers = self._ask("eligibility", wave, self.eligibility, wave)
+        price = self.settlement.ticks(wave)
+        payers = self._ask("eligibility", wave, self.eligibility, wave, price)
         if self.settlement.medium == "cash":
             need = settlement.cash_needed(wave, theta)
             groups = np.zeros(1, np.int64)
@@ -112,7 +113,6 @@ class Policy:
         if self.settlement.medium == "cash":
             haircuts = settlement.transfer_cash(world, wave, payers, amounts)
         else:
-            price = self.settlement.ticks(wave)
             fills = settlement.close_contracts(world, wave, payers, amounts, need, price)
         budget = int(settlement.cash_needed(wave, theta).sum())
         return Outcome(budget, payers, score, amounts, fills, haircuts)

@@ -1,0 +1,293 @@
+"""What a run folder holds, and how it is written and read.
+
+Every table is a folder of Parquet files, one a block, named by the block's number. A
+block counts only once the manifest names it, so a file that was cut off is never read.
+Money is written as exact quanta (int64) and as USD; times are seconds from the start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+_KEYS: list[tuple[str, str]] = [("run", "int64"), ("policy", "string")]
+
+COLUMNS: dict[str, list[tuple[str, str]]] = {
+    "runs": [
+        *_KEYS,
+        ("seed", "int64"),
+        ("failed", "bool"),
+        ("error", "string"),
+        ("deficit_usd", "float64"),
+        ("budget_usd", "float64"),
+        ("covered_usd", "float64"),
+        ("residual_usd", "float64"),
+        ("recovered_usd", "float64"),
+        ("deficit_quanta", "int64"),
+        ("budget_quanta", "int64"),
+        ("covered_quanta", "int64"),
+        ("residual_quanta", "int64"),
+        ("waves", "int64"),
+        ("calls", "int64"),
+        ("adl_notional_usd", "float64"),
+        ("adl_vault_share", "float64"),
+        ("adl_short_share", "float64"),
+        ("adl_full_close_share", "float64"),
+        ("adl_accounts", "int64"),
+        ("haircut_usd", "float64"),
+        ("largest_haircut_share", "float64"),
+        ("first_takeover_s", "float64"),
+        ("first_wave_s", "float64"),
+        ("time_to_cover_s", "float64"),
+        ("insurance_start_usd", "float64"),
+        ("insurance_end_usd", "float64"),
+        ("vault_start_usd", "float64"),
+        ("vault_end_usd", "float64"),
+        ("liquidated_usd", "float64"),
+        ("taken_over_usd", "float64"),
+        ("socialised_usd", "float64"),
+        ("fees_usd", "float64"),
+        ("accounts_left", "int64"),
+        ("accounts_rebuilt", "int64"),
+    ],
+    "waves": [
+        *_KEYS,
+        ("wave", "int64"),
+        ("start_s", "float64"),
+        ("end_s", "float64"),
+        ("calls", "int64"),
+        ("deficit_usd", "float64"),
+        ("budget_usd", "float64"),
+        ("capacity_usd", "float64"),
+        ("covered_usd", "float64"),
+        ("residual_usd", "float64"),
+        ("deficit_quanta", "int64"),
+        ("covered_quanta", "int64"),
+        ("residual_quanta", "int64"),
+        ("touched", "int64"),
+        ("eligible", "int64"),
+        ("feasible", "bool"),
+        ("least_largest_share", "float64"),
+        ("adl_notional_usd", "float64"),
+    ],
+    "haircuts": [
+        *_KEYS,
+        ("wave", "int64"),
+        ("time_s", "float64"),
+        ("account", "int64"),
+        ("kind", "string"),
+        ("capacity_usd", "float64"),
+        ("amount_usd", "float64"),
+        ("amount_quanta", "int64"),
+        ("share", "float64"),
+        ("rank", "int64"),
+        ("closed_usd", "float64"),
+        ("equity_usd", "float64"),
+        ("principal_usd", "float64"),
+    ],
+    "adl_fills": [
+        *_KEYS,
+        ("wave", "int64"),
+        ("time_s", "float64"),
+        ("market", "string"),
+        ("account", "int64"),
+        ("kind", "string"),
+        ("bankrupt", "int64"),
+        ("bankrupt_kind", "string"),
+        ("lots", "int64"),
+        ("notional_usd", "float64"),
+        ("price_usd", "float64"),
+        ("mark_usd", "float64"),
+        ("previous_mark_usd", "float64"),
+        ("entry_usd", "float64"),
+        ("profit_usd", "float64"),
+        ("full_close", "bool"),
+    ],
+    "liquidations": [
+        *_KEYS,
+        ("time_s", "float64"),
+        ("account", "int64"),
+        ("kind", "string"),
+        ("market", "string"),
+        ("rung", "string"),
+        ("lots", "int64"),
+        ("notional_usd", "float64"),
+        ("price_usd", "float64"),
+        ("mark_usd", "float64"),
+        ("shortfall_usd", "float64"),
+    ],
+    "audit": [
+        *_KEYS,
+        ("wave", "int64"),
+        ("time_s", "float64"),
+        ("account", "int64"),
+        ("market", "string"),
+        ("lots", "int64"),
+        ("cost_quanta", "int64"),
+        ("value_quanta", "int64"),
+        ("equity_quanta", "int64"),
+        ("account_notional_quanta", "int64"),
+        ("mark_ticks", "int64"),
+        ("previous_mark_ticks", "int64"),
+        ("capacity", "int64"),
+        ("score", "float64"),
+        ("amount", "int64"),
+    ],
+    "paths": [
+        *_KEYS,
+        ("time_s", "float64"),
+        ("market", "string"),
+        ("index_usd", "float64"),
+        ("mark_usd", "float64"),
+        ("bid_usd", "float64"),
+        ("ask_usd", "float64"),
+        ("bid_depth_usd", "float64"),
+        ("ask_depth_usd", "float64"),
+        ("open_interest_usd", "float64"),
+        ("liquidated_usd", "float64"),
+        ("vault_usd", "float64"),
+        ("insurance_usd", "float64"),
+    ],
+}
+"""Columns of every table. `share` of a haircut is the part of capacity that was taken;
+`bid_depth_usd` is what rests within 1% of the mark."""
+
+SCHEMAS = {
+    name: pa.schema([(column, pa.type_for_alias(kind)) for column, kind in columns])
+    for name, columns in COLUMNS.items()
+}
+
+MANIFEST = "manifest.json"
+
+
+class StoreError(Exception):
+    """A run folder that cannot be read or written; one line for a person."""
+
+
+def _file(folder: Path, table: str, block: int) -> Path:
+    return folder / f"{table}.parquet" / f"block-{block:06d}.parquet"
+
+
+def write_block(folder: Path, block: int, tables: Mapping[str, pa.Table]) -> None:
+    """Write all tables of a block; each file appears whole or not at all."""
+    for name, table in tables.items():
+        path = _file(folder, name, block)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".partial-{os.getpid()}")
+        try:
+            with partial.open("wb") as handle:
+                pq.write_table(table, handle, compression="zstd")
+                handle.flush()
+                os.fsync(handle.fileno())
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Replace the manifest in one move."""
+    partial = folder / f"{MANIFEST}.partial"
+    try:
+        with partial.open("w", encoding="utf-8") as handle:
+            json.dump(manifest, handle, indent=1, sort_keys=True)
+            handle.write("\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+        partial.replace(folder / MANIFEST)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written: {error.strerror}") from None
+
+
+def create(folder: Path, *, overwrite: bool = False) -> None:
+    """Make a new run folder.
+
+    Raises
+    ------
+    StoreError
+        If there is something already, unless `overwrite` and it is a run folder.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not overwrite:
+            raise StoreError(f"{folder}: exists already: give another --out, or --overwrite")
+        if not (folder / MANIFEST).is_file():
+            raise StoreError(f"{folder}: is not a run folder, so it is not overwritten")
+        shutil.rmtree(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
+
+
+class Batch:
+    """A run folder, opened for reading.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Raises
+    ------
+    StoreError
+        If it is not a run folder.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        path = self.folder / MANIFEST
+        try:
+            self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise StoreError(f"{self.folder}: is not a run folder (no {MANIFEST})") from None
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path}: cannot be read: {error}") from None
+
+    @property
+    def name(self) -> str:
+        """Name of the batch."""
+        return str(self.manifest["name"])
+
+    @property
+    def policies(self) -> list[str]:
+        """Policies in the plan's order."""
+        return list(self.manifest["policies"])
+
+    @property
+    def scenario(self) -> dict[str, Any]:
+        """The scenario as it was resolved."""
+        return dict(self.manifest["scenario"])
+
+    def table(
+        self, name: str, columns: list[str] | None = None, where: pc.Expression | None = None
+    ) -> pa.Table:
+        """A table of whole blocks, in the order of runs."""
+        files = [str(_file(self.folder, name, block)) for block in self._whole_blocks()]
+        if not files:
+            return SCHEMAS[name].empty_table()
+        found = ds.dataset(files, schema=SCHEMAS[name], format="parquet")
+        return found.to_table(columns=columns, filter=where)
+
+    def frame(self, name: str, **how: Any) -> Any:
+        """A table as a pandas data frame; options as :meth:`table`."""
+        return self.table(name, **how).to_pandas()
+
+    def content_hash(self) -> str:
+        """SHA-256 over the contents of all tables, the same wherever they were made."""
+        digest = hashlib.sha256()
+        for name in sorted(COLUMNS):
+            for block in self._whole_blocks():
+                digest.update(_file(self.folder, name, block).read_bytes())
+        return digest.hexdigest()
+
+    def _whole_blocks(self) -> Iterable[int]:
+        return sorted(int(block) for block in self.manifest["blocks"])

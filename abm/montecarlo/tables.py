@@ -1,0 +1,381 @@
+"""From the record of a finished run to the rows of its tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from abm import world as w
+from abm.engine import Call, Engine
+from abm.montecarlo.store import SCHEMAS
+from abm.scenario import Scenario
+from abm.units import usd
+from abm.venue.liquidation import BOOK_RUNG, RUNG_NAMES, shortfall
+from abm.venue.margin import equity_of
+from abm.world import Array, World
+
+Columns = dict[str, Any]
+
+_RUNGS = np.array([*RUNG_NAMES, "unwind"])
+
+
+@dataclass(frozen=True)
+class Names:
+    """What numbers are called in the tables."""
+
+    markets: Array
+    kinds: Array
+    tick_usd: Array
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> Names:
+        """Names of a scenario's markets and kinds, as arrays to index with numbers."""
+        markets = scenario.all_markets()
+        return cls(
+            markets=np.array(list(markets)),
+            kinds=np.array([*w.HOUSE_KINDS, *scenario.kinds]),
+            tick_usd=np.array([market.tick_usd for market in markets.values()]),
+        )
+
+
+def of_run(
+    engine: Engine, start: World, names: Names, run: int, *, audit: bool
+) -> dict[str, pa.Table]:
+    """All tables of a finished run.
+
+    Parameters
+    ----------
+    engine : Engine
+        After :meth:`Engine.finish`.
+    start : World
+        The world at time zero.
+    names : Names
+        Of the scenario.
+    run : int
+        Number of the run in the batch.
+    audit : bool
+        Whether to keep what every decision was made from.
+    """
+    record, world = engine.record, engine.world
+    kind = names.kinds[world.ledger.accounts["kind"]]
+    fills = [_fills(call, names, kind) for call in record.calls]
+    haircuts = [_haircuts(call, kind) for call in record.calls]
+    waves = _waves(record.calls)
+    columns: dict[str, Columns] = {
+        "adl_fills": _stack(fills),
+        "haircuts": _stack(haircuts),
+        "waves": waves,
+        "liquidations": _liquidations(record.liquidations, world, names, kind),
+        "paths": _paths(record.paths, world, names),
+        "audit": _stack([_audit(call, names) for call in record.calls]) if audit else {},
+    }
+    columns["runs"] = _run(engine, start, columns)
+    return {name: _table(name, rows, run, engine.policy.name) for name, rows in columns.items()}
+
+
+def of_failure(run: int, policy: str, seed: int, error: str) -> dict[str, pa.Table]:
+    """The tables of a run whose policy was refused: one row that says so."""
+    rows = {"seed": [seed], "failed": [True], "error": [error]}
+    return {
+        name: _table(name, rows if name == "runs" else {}, run, policy) for name in SCHEMAS
+    }
+
+
+def _table(name: str, columns: Columns, run: int, policy: str) -> pa.Table:
+    """A table of the schema; columns that are not given are null."""
+    schema = SCHEMAS[name]
+    length = len(next(iter(columns.values()))) if columns else 0
+    arrays = []
+    for field in schema:
+        if field.name == "run":
+            arrays.append(pa.array(np.full(length, run)))
+        elif field.name == "policy":
+            arrays.append(pa.array([policy] * length, field.type))
+        elif field.name in columns:
+            arrays.append(pa.array(columns[field.name], field.type))
+        else:
+            arrays.append(pa.nulls(length, field.type))
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _stack(parts: list[Columns]) -> Columns:
+    if not parts:
+        return {}
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _value(call: Call, market: Array, lots: Array, tick: Array) -> Array:
+    return np.asarray(usd(np.abs(lots) * tick * call.wave.unit[market]))
+
+
+def _fills(call: Call, names: Names, kind: Array) -> Columns:
+    wave, fills = call.wave, call.outcome.fills
+    market, lots = fills["market"], fills["lots"]
+    tick = names.tick_usd[market]
+    entry = fills["cost"] / (fills["held"] * wave.unit[market])
+    gain = (fills["price"] - entry) * lots * wave.unit[market]
+    closed = np.zeros(len(kind) if len(fills) else 0)
+    pair = fills["account"] * len(names.markets) + market
+    _, inverse = np.unique(pair, return_inverse=True)
+    closed = np.bincount(inverse, weights=np.abs(lots)) if len(fills) else closed
+    return {
+        "wave": np.full(len(fills), wave.number),
+        "time_s": np.full(len(fills), wave.now_s),
+        "market": names.markets[market],
+        "account": fills["account"],
+        "kind": kind[fills["account"]],
+        "bankrupt": fills["bankrupt"],
+        "bankrupt_kind": kind[fills["bankrupt"]],
+        "lots": lots,
+        "notional_usd": _value(call, market, lots, fills["price"]),
+        "price_usd": fills["price"] * tick,
+        "mark_usd": wave.mark[market] * tick,
+        "previous_mark_usd": wave.previous_mark[market] * tick,
+        "entry_usd": entry * tick,
+        "profit_usd": usd(gain),
+        "full_close": closed[inverse] >= np.abs(fills["held"]),
+    }
+
+
+def _haircuts(call: Call, kind: Array) -> Columns:
+    """Who paid in a call: one row a payer (a position for contracts, an account for cash)."""
+    wave, outcome = call.wave, call.outcome
+    payers = outcome.payers
+    taken = np.flatnonzero(outcome.amounts)
+    rows = wave.candidates[payers.row[taken]]
+    amounts = outcome.amounts[taken]
+    if len(outcome.fills):
+        market, lots = rows["market"], np.sign(rows["lots"]) * amounts
+        price = _price_of(call, market)
+        # What the payer gets is worth less than the mark by this much.
+        amount = lots * (wave.mark[market] - price) * wave.unit[market]
+        capacity = rows["value"] - rows["cost"]
+        closed = _value(call, market, lots, price)
+    else:
+        amount, capacity = amounts, payers.capacity[taken]
+        closed = np.zeros(len(taken))
+    return {
+        "wave": np.full(len(taken), wave.number),
+        "time_s": np.full(len(taken), wave.now_s),
+        "account": rows["account"],
+        "kind": kind[rows["account"]],
+        "capacity_usd": usd(capacity),
+        "amount_usd": usd(amount),
+        "amount_quanta": amount,
+        "share": np.clip(amount / np.maximum(capacity, 1), 0.0, None),
+        "rank": _ranks(outcome.score)[taken],
+        "closed_usd": closed,
+        "equity_usd": usd(rows["equity"]),
+        "principal_usd": usd(rows["principal"]),
+    }
+
+
+def _price_of(call: Call, market: Array) -> Array:
+    """Ticks at which each of some markets was closed in a call."""
+    price = call.wave.mark.copy()
+    price[call.outcome.fills["market"]] = call.outcome.fills["price"]
+    return np.asarray(price[market])
+
+
+def _ranks(score: Array) -> Array:
+    """1 for the highest score."""
+    ranks = np.empty(len(score), np.int64)
+    ranks[np.argsort(-score, kind="stable")] = np.arange(1, len(score) + 1)
+    return ranks
+
+
+def _audit(call: Call, names: Names) -> Columns:
+    wave, outcome = call.wave, call.outcome
+    rows = wave.candidates[outcome.payers.row]
+    market = rows["market"]
+    return {
+        "wave": np.full(len(rows), wave.number),
+        "time_s": np.full(len(rows), wave.now_s),
+        "account": rows["account"],
+        "market": names.markets[market],
+        "lots": rows["lots"],
+        "cost_quanta": rows["cost"],
+        "value_quanta": rows["value"],
+        "equity_quanta": rows["equity"],
+        "account_notional_quanta": rows["account_notional"],
+        "mark_ticks": wave.mark[market],
+        "previous_mark_ticks": wave.previous_mark[market],
+        "capacity": outcome.payers.capacity,
+        "score": outcome.score,
+        "amount": outcome.amounts,
+    }
+
+
+def _waves(calls: list[Call]) -> Columns:
+    """One row a wave: its calls taken together."""
+    numbers = sorted({call.wave.number for call in calls})
+    rows = [_wave([c for c in calls if c.wave.number == number]) for number in numbers]
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+def _wave(calls: list[Call]) -> dict[str, Any]:
+    first, last = calls[0], calls[-1]
+    covered = [call.short_before - call.short_after for call in calls]
+    before = np.concatenate([[0], np.cumsum(covered)[:-1]])
+    need = max(int(b) + c.short_before for b, c in zip(before, calls, strict=True))
+    deficit = max(0, need - first.carried)
+    capacity = _capacity(first)
+    accounts = [
+        call.wave.candidates["account"][call.outcome.payers.row[call.outcome.amounts > 0]]
+        for call in calls
+    ]
+    fills = [_value(c, f["market"], f["lots"], f["price"]) for c in calls for f in [c.outcome.fills]]
+    return {
+        "wave": first.wave.number,
+        "start_s": first.wave.now_s,
+        "end_s": last.wave.now_s,
+        "calls": len(calls),
+        "deficit_usd": usd(deficit),
+        "budget_usd": usd(sum(call.outcome.budget for call in calls)),
+        "capacity_usd": usd(capacity),
+        "covered_usd": usd(sum(covered)),
+        "residual_usd": usd(last.short_after),
+        "deficit_quanta": deficit,
+        "covered_quanta": sum(covered),
+        "residual_quanta": last.short_after,
+        "touched": len(np.unique(np.concatenate(accounts))),
+        "eligible": len(first.outcome.payers.row),
+        "feasible": first.outcome.budget <= capacity,
+        "least_largest_share": first.outcome.budget / capacity if capacity else np.nan,
+        "adl_notional_usd": float(sum(values.sum() for values in fills)),
+    }
+
+
+def _capacity(call: Call) -> int:
+    """Unrealised profit of all who could be asked, in quanta."""
+    rows = call.wave.candidates[call.outcome.payers.row]
+    if len(call.outcome.fills):
+        return int((rows["value"] - rows["cost"]).sum())
+    return int(call.outcome.payers.capacity.sum())
+
+
+def _liquidations(parts: list[Array], world: World, names: Names, kind: Array) -> Columns:
+    rows = np.concatenate(parts) if parts else np.zeros(0, w.LIQUIDATION)
+    market = rows["market"]
+    unit = world.markets.specs["unit"][market]
+    price = rows["value"] / np.where(rows["lots"] == 0, 1, rows["lots"] * unit)
+    tick = names.tick_usd[market]
+    return {
+        "time_s": rows["now_ms"] / 1000.0,
+        "account": rows["account"],
+        "kind": kind[rows["account"]],
+        "market": names.markets[market],
+        "rung": _RUNGS[rows["rung"]],
+        "lots": rows["lots"],
+        "notional_usd": usd(np.abs(rows["value"])),
+        "price_usd": np.where(rows["lots"] == 0, np.nan, price * tick),
+        "mark_usd": rows["mark"] * tick,
+        "shortfall_usd": usd(rows["shortfall"]),
+    }
+
+
+def _paths(parts: list[Array], world: World, names: Names) -> Columns:
+    rows = np.concatenate(parts) if parts else np.zeros(0, w.PATH)
+    market = rows["market"]
+    tick = names.tick_usd[market]
+    size = world.book.tops["size"][market]
+    value = usd(world.markets.specs["unit"][market] * rows["mark"])
+    return {
+        "time_s": rows["now_ms"] / 1000.0,
+        "market": names.markets[market],
+        "index_usd": rows["index"] * tick,
+        "mark_usd": rows["mark"] * tick,
+        "bid_usd": np.where(rows["bid"] < 1, np.nan, rows["bid"] * tick),
+        "ask_usd": np.where(rows["ask"] >= size, np.nan, rows["ask"] * tick),
+        "bid_depth_usd": rows["bid_depth"] * value,
+        "ask_depth_usd": rows["ask_depth"] * value,
+        "open_interest_usd": rows["open_interest"] * value,
+        "liquidated_usd": rows["liquidated_lots"] * value,
+        "vault_usd": usd(rows["backstop_equity"]),
+        "insurance_usd": usd(rows["insurance_equity"]),
+    }
+
+
+def _run(engine: Engine, start: World, columns: dict[str, Columns]) -> Columns:
+    """The one row of a run."""
+    calls, world = engine.record.calls, engine.world
+    row = {
+        "seed": int(world.clock[0]["seed"]),
+        "failed": False,
+        "waves": len({call.wave.number for call in calls}),
+        "calls": len(calls),
+        "first_wave_s": calls[0].wave.now_s if calls else np.nan,
+        "accounts_left": int(world.crowd.state[0]["left"]),
+        "accounts_rebuilt": int(world.crowd.state[0]["rebuilt"]),
+        "fees_usd": usd(int(world.ledger.pots[0]["fees"])),
+        "socialised_usd": usd(int(world.ledger.pots[0]["socialised"])),
+    }
+    takeover = int(world.clock[0]["first_takeover_ms"])
+    row["first_takeover_s"] = takeover / 1000.0 if takeover >= 0 else np.nan
+    row |= _solvency(calls, world)
+    row |= _adl(columns["adl_fills"], columns["haircuts"])
+    row |= _liquidated(columns["liquidations"])
+    for purse, name in (("insurance", "insurance"), ("backstop", "vault")):
+        account = int(world.ledger.pots[0][purse])
+        row[f"{name}_start_usd"] = usd(int(equity_of(start.ledger, start.markets, account)))
+        row[f"{name}_end_usd"] = usd(int(equity_of(world.ledger, world.markets, account)))
+    return {name: [value] for name, value in row.items()}
+
+
+def _solvency(calls: list[Call], world: World) -> dict[str, Any]:
+    """Deficit (peak of what was ever needed), and what became of it.
+
+    The deficit is the largest, over calls, of what had been covered before plus what was
+    missing then; it is covered by payers, recovered by prices, or left at the end.
+    """
+    covered = budget = deficit = 0
+    covered_at = np.nan
+    for call in calls:
+        deficit = max(deficit, covered + call.short_before)
+        covered += call.short_before - call.short_after
+        budget += call.outcome.budget
+        if call.short_after == 0:
+            covered_at = call.wave.now_s - calls[0].wave.now_s
+            break_even = True
+        else:
+            break_even = False
+        covered_at = covered_at if break_even else np.nan
+    residual = int(shortfall(world.ledger, world.risk, world.markets))
+    found: dict[str, Any] = {"time_to_cover_s": covered_at}
+    for name, amount in (
+        ("deficit", deficit), ("budget", budget), ("covered", covered), ("residual", residual),
+    ):  # fmt: skip
+        found[f"{name}_usd"] = usd(amount)
+        found[f"{name}_quanta"] = amount
+    found["recovered_usd"] = usd(max(0, deficit - covered - residual))
+    return found
+
+
+def _adl(fills: Columns, haircuts: Columns) -> dict[str, Any]:
+    """Size and concentration of ADL in a run."""
+    notional = np.asarray(fills.get("notional_usd", np.zeros(0)))
+    total = float(notional.sum())
+    found: dict[str, Any] = {"adl_notional_usd": total}
+    if total > 0:
+        found["adl_vault_share"] = notional[fills["bankrupt_kind"] == "backstop"].sum() / total
+        found["adl_short_share"] = float(np.mean(fills["lots"] < 0))
+        found["adl_full_close_share"] = float(np.mean(fills["full_close"]))
+    accounts = np.asarray(haircuts.get("account", np.zeros(0)))
+    amount = np.asarray(haircuts.get("amount_usd", np.zeros(0)))
+    found["adl_accounts"] = len(np.unique(accounts))
+    found["haircut_usd"] = float(amount.sum())
+    share = np.asarray(haircuts.get("share", np.zeros(0)))
+    found["largest_haircut_share"] = float(share.max()) if len(share) else 0.0
+    return found
+
+
+def _liquidated(rows: Columns) -> dict[str, Any]:
+    """What went through the book and what was taken over, in USD."""
+    rung, notional = rows["rung"], rows["notional_usd"]
+    return {
+        "liquidated_usd": float(notional[rung == RUNG_NAMES[BOOK_RUNG]].sum()),
+        "taken_over_usd": float(notional[np.isin(rung, ["backstop", "insurance"])].sum()),
+    }

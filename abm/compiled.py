@@ -72,7 +72,11 @@ def _compile(function: Function, *, forceinline: bool) -> Function:
     numba.config.CACHE_DIR = str(CACHE_FOLDER)
     try:
         compiled = numba.njit(
-            cache=True, _nrt=False, error_model="numpy", boundscheck=False, forceinline=forceinline
+            cache=True,
+            _nrt=False,
+            error_model="numpy",
+            boundscheck=False,
+            forceinline=forceinline,
         )(function)
     finally:
         numba.config.CACHE_DIR = before

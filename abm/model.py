@@ -182,11 +182,15 @@ class Trader(mesa.Agent):  # type: ignore[misc]
         lots = book.lots_held(self.model.world.ledger, self.account, number)
         return float(lots * self.model.scenario.all_markets()[market].lot)
 
-    def buy(self, market: str, size: float, price: float | None = None, **how: bool) -> None:
+    def buy(
+        self, market: str, size: float, price: float | None = None, **how: bool
+    ) -> None:
         """Buy; options as :meth:`Venue.place`."""
         self.venue.place(self.account, market, size, price, **how)
 
-    def sell(self, market: str, size: float, price: float | None = None, **how: bool) -> None:
+    def sell(
+        self, market: str, size: float, price: float | None = None, **how: bool
+    ) -> None:
         """Sell; options as :meth:`Venue.place`."""
         self.venue.place(self.account, market, -size, price, **how)
 
@@ -226,7 +230,9 @@ class Group(mesa.Agent):  # type: ignore[misc]
     They act inside the compiled step; the agent is there to be counted and reported.
     """
 
-    def __init__(self, model: StressModel, name: str, accounts: np.ndarray[Any, Any]) -> None:
+    def __init__(
+        self, model: StressModel, name: str, accounts: np.ndarray[Any, Any]
+    ) -> None:
         super().__init__(model)
         self.name = name
         self.accounts = accounts
@@ -282,7 +288,9 @@ class StressModel(mesa.Model):  # type: ignore[misc]
         world = genesis.new_world(scenario, seed)
         self.engine = Engine(world, chosen, scenario.run.wave_gap_s)
         self.venue = Venue(self)
-        self._interval = max(1, round((interval_s or scenario.time.step_s) / scenario.time.step_s))
+        self._interval = max(
+            1, round((interval_s or scenario.time.step_s) / scenario.time.step_s)
+        )
         self._make_groups()
         self.datacollector = mesa.DataCollector(model_reporters=self._reporters())
 

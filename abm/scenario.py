@@ -99,11 +99,11 @@ class Market(_Part):
             )
         ticks = self.start_usd / self.tick_usd
         if not 20 <= ticks <= 2**24:
-            raise ValueError(
-                f"start_usd must be 20 to 16777216 ticks, not {ticks:.6g}"
-            )
+            raise ValueError(f"start_usd must be 20 to 16777216 ticks, not {ticks:.6g}")
         floors = [tier.notional_usd for tier in self.tiers]
-        if floors[0] != 0.0 or any(b <= a for a, b in zip(floors, floors[1:], strict=False)):
+        if floors[0] != 0.0 or any(
+            b <= a for a, b in zip(floors, floors[1:], strict=False)
+        ):
             raise ValueError("tiers must start at notional_usd = 0 and rise")
         leverages = [tier.max_leverage for tier in self.tiers]
         if any(b > a for a, b in zip(leverages, leverages[1:], strict=False)):
@@ -284,9 +284,10 @@ class Rung(_Part):
 class Venue(_Part):
     """The venue's own rules and purse."""
 
-    ladder: Literal["hyperliquid", "binance", "bitmex", "dydx-v4", "aftermath"] | tuple[
-        Rung, ...
-    ] = "hyperliquid"
+    ladder: (
+        Literal["hyperliquid", "binance", "bitmex", "dydx-v4", "aftermath"]
+        | tuple[Rung, ...]
+    ) = "hyperliquid"
     vault_usd: NotNegative = 0.0
     vault_unwind_per_s: Share = 0.0
     insurance_usd: NotNegative = 0.0
@@ -425,7 +426,9 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if parent is None:
         return data
     if not isinstance(parent, str):
-        raise ScenarioError(f"{path}: extends = {parent!r}: must be the path of a scenario file")
+        raise ScenarioError(
+            f"{path}: extends = {parent!r}: must be the path of a scenario file"
+        )
     return _merge(_read(path.parent / parent, (*seen, path.resolve())), data)
 
 

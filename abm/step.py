@@ -87,9 +87,7 @@ def match_inbox(world: World) -> None:
             continue
         lots = request.lots
         if not request.reduce_only:
-            lots = affordable_lots(
-                book, ledger, risk, markets, account, market, side, lots
-            )
+            lots = affordable_lots(book, ledger, risk, markets, account, market, side, lots)
         if lots < 1:
             continue
         submit(

@@ -162,7 +162,13 @@ ORDER = np.dtype(
 """A working order: its neighbours in the queue of its level and in its owner's list."""
 
 POOL = np.dtype(
-    [("free", "i8"), ("used", "i8"), ("next_id", "i8"), ("n_fills", "i8"), ("refused", "i8")],
+    [
+        ("free", "i8"),
+        ("used", "i8"),
+        ("next_id", "i8"),
+        ("n_fills", "i8"),
+        ("refused", "i8"),
+    ],
     align=True,
 )
 
@@ -484,7 +490,9 @@ class World(NamedTuple):
 def copy(world: World) -> World:
     """Fork history: a world equal to the given one that shares no memory with it."""
     rooms = [
-        room.copy() if isinstance(room, np.ndarray) else type(room)(*(a.copy() for a in room))
+        room.copy()
+        if isinstance(room, np.ndarray)
+        else type(room)(*(a.copy() for a in room))
         for room in world
     ]
     return World(*rooms)
@@ -600,7 +608,9 @@ def _check_book(book: Book) -> None:
     if (working["lots"] <= 0).any():
         raise BrokenWorld("an order is overfilled")
     lots = np.zeros(len(book.levels), np.int64)
-    np.add.at(lots, tops["first_level"][working["market"]] + working["tick"], working["lots"])
+    np.add.at(
+        lots, tops["first_level"][working["market"]] + working["tick"], working["lots"]
+    )
     if (lots != book.levels["lots"]).any():
         raise BrokenWorld("a level does not hold the sum of its orders")
 

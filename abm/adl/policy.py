@@ -98,7 +98,9 @@ class Policy:
             If a part raises or gives a NaN, a negative or too much. Nothing is booked.
         """
         if not self._ask("trigger", wave, self.trigger, wave):
-            return Outcome(0, _NOBODY, np.zeros(0), np.zeros(0, int), _NO_FILLS, _NO_HAIRCUTS)
+            return Outcome(
+                0, _NOBODY, np.zeros(0), np.zeros(0, int), _NO_FILLS, _NO_HAIRCUTS
+            )
         theta = self._share(wave)
         price = self.settlement.ticks(wave)
         payers = self._ask("eligibility", wave, self.eligibility, wave, price)

@@ -45,7 +45,13 @@ CANDIDATE = np.dtype(
 account's equity, cash, principal, gross notional and unrealised profit (net of losses)."""
 
 BANKRUPT = np.dtype(
-    [("position", "i8"), ("account", "i8"), ("market", "i8"), ("lots", "i8"), ("cost", "i8")]
+    [
+        ("position", "i8"),
+        ("account", "i8"),
+        ("market", "i8"),
+        ("lots", "i8"),
+        ("cost", "i8"),
+    ]
 )
 """A position of an account that is short."""
 

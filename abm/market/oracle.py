@@ -46,7 +46,9 @@ def move_index(world: World) -> None:
         state.trend = oracle.trend_decay * state.trend + move
     spread = oracle.log_volatility_sd * math.sqrt(1.0 - oracle.log_volatility_decay**2)
     clock.log_volatility = oracle.log_volatility_decay * clock.log_volatility
-    clock.log_volatility += spread * noise + oracle.excitation * max(0.0, factor * factor - 4.0)
+    clock.log_volatility += spread * noise + oracle.excitation * max(
+        0.0, factor * factor - 4.0
+    )
     clock.log_volatility = min(clock.log_volatility, _MAX_LOG_VOLATILITY)
 
 

@@ -68,10 +68,10 @@ def _go_on(engine: Engine, scenario: Scenario) -> None:
 def run_block(plan: Plan, block: Block, folder: Path, paranoid: bool = False) -> int:
     """Compute and write a block; return how many of its runs failed."""
     policies = [policy_of(plan.scenario, name) for name in plan.policies]
-    parts = [
-        part for run in block.runs for part in run_one(plan, run, policies, paranoid)
-    ]
-    whole = {name: pa.concat_tables([part[name] for part in parts]) for name in store.SCHEMAS}
+    parts = [part for run in block.runs for part in run_one(plan, run, policies, paranoid)]
+    whole = {
+        name: pa.concat_tables([part[name] for part in parts]) for name in store.SCHEMAS
+    }
     store.write_block(folder, block.number, whole)
     return int(sum(whole["runs"]["failed"].to_pylist()))
 

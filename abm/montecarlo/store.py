@@ -219,7 +219,9 @@ def create(folder: Path, *, overwrite: bool = False) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not overwrite:
-            raise StoreError(f"{folder}: exists already: give another --out, or --overwrite")
+            raise StoreError(
+                f"{folder}: exists already: give another --out, or --overwrite"
+            )
         if not (folder / MANIFEST).is_file():
             raise StoreError(f"{folder}: is not a run folder, so it is not overwritten")
         shutil.rmtree(folder)
@@ -248,7 +250,9 @@ class Batch:
         try:
             self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise StoreError(f"{self.folder}: is not a run folder (no {MANIFEST})") from None
+            raise StoreError(
+                f"{self.folder}: is not a run folder (no {MANIFEST})"
+            ) from None
         except (OSError, ValueError) as error:
             raise StoreError(f"{path}: cannot be read: {error}") from None
 
@@ -268,7 +272,10 @@ class Batch:
         return dict(self.manifest["scenario"])
 
     def table(
-        self, name: str, columns: list[str] | None = None, where: pc.Expression | None = None
+        self,
+        name: str,
+        columns: list[str] | None = None,
+        where: pc.Expression | None = None,
     ) -> pa.Table:
         """A table of whole blocks, in the order of runs."""
         files = [str(_file(self.folder, name, block)) for block in self._whole_blocks()]

@@ -73,7 +73,9 @@ def of_run(
         "audit": _stack([_audit(call, names) for call in record.calls]) if audit else {},
     }
     columns["runs"] = _run(engine, start, columns)
-    return {name: _table(name, rows, run, engine.policy.name) for name, rows in columns.items()}
+    return {
+        name: _table(name, rows, run, engine.policy.name) for name, rows in columns.items()
+    }
 
 
 def of_failure(run: int, policy: str, seed: int, error: str) -> dict[str, pa.Table]:
@@ -227,7 +229,11 @@ def _wave(calls: list[Call]) -> dict[str, Any]:
         call.wave.candidates["account"][call.outcome.payers.row[call.outcome.amounts > 0]]
         for call in calls
     ]
-    fills = [_value(c, f["market"], f["lots"], f["price"]) for c in calls for f in [c.outcome.fills]]
+    fills = [
+        _value(c, f["market"], f["lots"], f["price"])
+        for c in calls
+        for f in [c.outcome.fills]
+    ]
     return {
         "wave": first.wave.number,
         "start_s": first.wave.now_s,
@@ -360,7 +366,9 @@ def _adl(fills: Columns, haircuts: Columns) -> dict[str, Any]:
     total = float(notional.sum())
     found: dict[str, Any] = {"adl_notional_usd": total}
     if total > 0:
-        found["adl_vault_share"] = notional[fills["bankrupt_kind"] == "backstop"].sum() / total
+        found["adl_vault_share"] = (
+            notional[fills["bankrupt_kind"] == "backstop"].sum() / total
+        )
         found["adl_short_share"] = float(np.mean(fills["lots"] < 0))
         found["adl_full_close_share"] = float(np.mean(fills["full_close"]))
     accounts = np.asarray(haircuts.get("account", np.zeros(0)))

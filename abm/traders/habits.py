@@ -232,7 +232,13 @@ def _act(world: World, trader: int) -> None:
 
 @kernel
 def _defend(
-    world: World, account: int, kind: Any, slot: int, u: float, equity: int, maintenance: int
+    world: World,
+    account: int,
+    kind: Any,
+    slot: int,
+    u: float,
+    equity: int,
+    maintenance: int,
 ) -> None:
     """Near liquidation: bring money, or sell a part, or hope."""
     if u < kind.top_up_share:

@@ -152,7 +152,13 @@ def limit_tick(world: World, rung: Any, slot: int, equity: int, maintenance: int
 
 @inlined
 def _fillable(
-    risk: Risk, spec: Any, rung: Any, position: Any, mark: int, equity: int, maintenance: int
+    risk: Risk,
+    spec: Any,
+    rung: Any,
+    position: Any,
+    mark: int,
+    equity: int,
+    maintenance: int,
 ) -> float:
     """Fillable price of dYdX v4 in ticks: the worse the account, the further from mark."""
     bad = min(max(1.0 - float(equity) / max(float(maintenance), 1.0), 0.0), 1.0)
@@ -249,7 +255,9 @@ def _try_book(world: World, rung: Any, account: int, equity: int, maintenance: i
 
 
 @kernel
-def _take_over(world: World, account: int, taker: int, rung: int, at_bankruptcy: bool) -> None:
+def _take_over(
+    world: World, account: int, taker: int, rung: int, at_bankruptcy: bool
+) -> None:
     """Move all positions and all cash of an account to a purse of the venue."""
     book, ledger, risk, markets = world.book, world.ledger, world.risk, world.markets
     equity, maintenance, _ = health(ledger, risk, markets, account)
@@ -408,7 +416,9 @@ def liquidate(world: World) -> None:
     clock = world.clock[0]
     backstop_is_due = clock.now_ms >= clock.backstop_due_ms
     if backstop_is_due:
-        clock.backstop_due_ms = _next_tick(risk, BACKSTOP_RUNG, clock.backstop_due_ms, clock)
+        clock.backstop_due_ms = _next_tick(
+            risk, BACKSTOP_RUNG, clock.backstop_due_ms, clock
+        )
     if risk.watch[0].n > 0:
         for i in range(risk.watch[0].n):
             if _log_has_room(world):

@@ -1,0 +1,273 @@
+"""The command `adl`. Imports wait until a command needs them, so that help is instant."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from abm.montecarlo.store import Batch
+    from abm.scenario import Scenario
+
+app = typer.Typer(
+    name="adl",
+    help="An open laboratory for auto-deleveraging (ADL) on perpetual-futures venues.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+Config = Annotated[Path, typer.Argument(help="Scenario file (TOML).", show_default=False)]
+RunDir = Annotated[Path, typer.Argument(help="Run folder.", show_default=False)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+BAD_INPUT = 2
+
+
+def _fail(message: str) -> NoReturn:
+    """One line on standard error, exit code 2."""
+    typer.echo(f"adl: {' '.join(message.split())}", err=True)
+    raise typer.Exit(BAD_INPUT)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Turn the errors that a user can cause into one line and exit code 2."""
+    from abm.montecarlo.store import StoreError
+    from abm.scenario import ScenarioError
+
+    try:
+        yield
+    except (ScenarioError, StoreError) as error:
+        _fail(str(error))
+
+
+def _load(config: Path, overrides: list[str] | None) -> Scenario:
+    """The scenario, with its policies known to compose."""
+    from abm import scenario as scenarios
+    from abm.adl.compose import PRESETS, CompositionError, compose
+
+    scenario = scenarios.load(config, overrides or ())
+    for name in scenario.run.policies:
+        try:
+            if name in scenario.policies:
+                compose(name, scenario.policies[name].model_dump(exclude_none=True))
+            elif name not in PRESETS:
+                known = ", ".join([*scenario.policies, *PRESETS])
+                _fail(f"{config}: run.policies = {name!r}: must be one of {known}")
+        except CompositionError as error:
+            _fail(f"{config}: policies.{name}.{error}")
+    return scenario
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1, default=str))
+
+
+def _free_folder(name: str) -> Path:
+    """``runs/NAME``, or the first of ``runs/NAME-2``, ... that is not there yet."""
+    folder = Path("runs") / name
+    number = 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs") / f"{name}-{number}"
+    return folder
+
+
+@app.command()
+def run(
+    config: Config,
+    overrides: Set = None,
+    runs: Annotated[int | None, typer.Option(min=1, help="Number of runs.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="First seed.")] = None,
+    policy: Annotated[
+        list[str] | None, typer.Option("--policy", help="Policy; may be repeated.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; one a core if not given.")
+    ] = None,
+    paranoid: Annotated[
+        bool, typer.Option("--paranoid", help="Check every invariant after every step.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run folder if it is there.")
+    ] = False,
+    figures: Annotated[bool, typer.Option(help="Draw the figures.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Run a scenario many times and write a run folder.
+
+    Example: `adl run configs/minimal.toml --runs 32 --set venue.vault_usd=5e4`
+    """
+    given = list(overrides or ())
+    given += [f"run.runs={runs}"] if runs is not None else []
+    given += [f"run.seed={seed}"] if seed is not None else []
+    given += [f"run.policies={json.dumps(policy)}"] if policy else []
+    with _plain_errors():
+        scenario = _load(config, given)
+        folder = out or _free_folder(scenario.name)
+        batch = _run(scenario, folder, workers, paranoid, overwrite, as_json)
+        drawn = _draw(batch) if figures and scenario.outputs.figures else []
+        _report_batch(batch, drawn, as_json)
+
+
+def _run(
+    scenario: Scenario,
+    folder: Path,
+    workers: int | None,
+    paranoid: bool,
+    overwrite: bool,
+    quiet: bool,
+) -> Batch:
+    from abm.montecarlo.plan import Plan
+    from abm.montecarlo.runner import run_batch
+    from abm.warm import warm_up
+
+    warm_up(quiet=quiet)
+    try:
+        return run_batch(
+            Plan.of(scenario),
+            folder,
+            workers=workers,
+            paranoid=paranoid,
+            overwrite=overwrite,
+            quiet=quiet,
+        )
+    except KeyboardInterrupt:
+        typer.echo(f"\nadl: interrupted; whole blocks are kept in {folder}", err=True)
+        raise typer.Exit(130) from None
+
+
+def _draw(batch: Batch) -> list[Path]:
+    from analysis.figures import draw_all
+
+    return draw_all(batch, batch.folder)
+
+
+def _report_batch(batch: Batch, drawn: list[Path], as_json: bool) -> None:
+    from analysis.comparison import compare, records, render
+
+    table = compare(batch)
+    if as_json:
+        _print_json(
+            {
+                "folder": str(batch.folder),
+                "content_sha256": batch.content_hash(),
+                "policies": records(table),
+                "figures": [str(path) for path in drawn],
+            }
+        )
+        return
+    typer.echo(render(table))
+    typer.echo(f"tables:  {batch.folder}  (content {batch.content_hash()[:16]})")
+    for path in drawn:
+        typer.echo(f"figure:  {path}")
+
+
+@app.command()
+def check(
+    config: Config,
+    overrides: Set = None,
+    population: Annotated[
+        bool,
+        typer.Option(
+            "--population", help="Compare endowments with the moments of the event."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Validate a scenario and print it as resolved, with every default.
+
+    Example: `adl check configs/oct10.toml --set venue.insurance_usd=5e6`
+    """
+    with _plain_errors():
+        scenario = _load(config, overrides)
+        if population:
+            _print_population(scenario, as_json)
+        elif as_json:
+            _print_json(scenario.resolved())
+        else:
+            from abm.toml_out import to_toml
+
+            typer.echo(to_toml(scenario.resolved()))
+
+
+def _print_population(scenario: Scenario, as_json: bool) -> None:
+    from abm.measures.population import population_table, render
+
+    table = population_table(scenario, range(1, 6))
+    if as_json:
+        _print_json(table.to_dict(orient="records"))
+    else:
+        typer.echo(render(table))
+
+
+@app.command()
+def show(
+    run_dir: RunDir,
+    run: Annotated[int, typer.Option(min=0, help="Number of the run.")] = 0,
+    policy: Annotated[
+        str | None, typer.Option(help="Policy; the first if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell one run as a timeline: prices, depth, liquidations, vault, waves.
+
+    Example: `adl show runs/minimal --run 3 --policy pro-rata`
+    """
+    with _plain_errors():
+        from abm.montecarlo.store import Batch
+        from analysis.timeline import render_timeline, timeline
+
+        batch = Batch(run_dir)
+        chosen = policy or batch.policies[0]
+        if chosen not in batch.policies:
+            _fail(f"--policy {chosen}: must be one of {', '.join(batch.policies)}")
+        if run >= batch.manifest["runs"]:
+            _fail(f"--run {run}: the batch has runs 0 to {batch.manifest['runs'] - 1}")
+        if as_json:
+            table = timeline(batch, run, chosen)
+            _print_json(json.loads(table.to_json(orient="records")))
+        else:
+            typer.echo(render_timeline(batch, run, chosen))
+
+
+@app.command()
+def compare(run_dir: RunDir, as_json: AsJson = False) -> None:
+    """Compare the policies of a batch: solvency, haircuts, accounts, with intervals.
+
+    Example: `adl compare runs/oct10`
+    """
+    with _plain_errors():
+        from abm.montecarlo.store import Batch
+        from analysis import comparison
+
+        table = comparison.compare(Batch(run_dir))
+        if as_json:
+            _print_json(comparison.records(table))
+        else:
+            typer.echo(comparison.render(table))
+
+
+def main() -> None:
+    """Entry point of the command."""
+    try:
+        app()
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

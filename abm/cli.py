@@ -153,7 +153,7 @@ def _run(
 def _draw(batch: Batch) -> list[Path]:
     from analysis.figures import draw_all
 
-    return draw_all(batch, batch.folder)
+    return list(draw_all(batch, batch.folder))
 
 
 def _report_batch(batch: Batch, drawn: list[Path], as_json: bool) -> None:
@@ -228,8 +228,9 @@ def show(
     Example: `adl show runs/minimal --run 3 --policy pro-rata`
     """
     with _plain_errors():
-        from abm.montecarlo.store import Batch
         from analysis.timeline import render_timeline, timeline
+
+        from abm.montecarlo.store import Batch
 
         batch = Batch(run_dir)
         chosen = policy or batch.policies[0]

@@ -103,7 +103,7 @@ class Engine:
         ------
         PolicyError
             If the policy gave an answer that must not be booked.
-        BrokenWorld
+        BrokenWorldError
             If an invariant does not hold.
         """
         while True:
@@ -160,8 +160,8 @@ def _tell(world: World, call: Call) -> None:
     """Let everyone who was hit know, so that their habits can react."""
     fills, haircuts = call.outcome.fills, call.outcome.haircuts
     share = np.abs(fills["lots"]) / np.maximum(np.abs(fills["held"]), 1)
-    columns = (np.ascontiguousarray(fills[name]) for name in ("account", "market", "lots"))
-    _tell_all(world, *columns, share)
+    account, market, lots = (fills[name].copy() for name in ("account", "market", "lots"))
+    _tell_all(world, account, market, lots, share)
     if len(haircuts):
         payers = call.outcome.payers
         share = haircuts["amount"] / payers.capacity[np.flatnonzero(call.outcome.amounts)]

@@ -15,7 +15,7 @@ from abm.market.oracle import move_index, note_impact, note_middle
 from abm.traders.habits import let_traders_act, react
 from abm.venue.funding import accrue_funding
 from abm.venue.ledger import settle_fills
-from abm.venue.liquidation import liquidate, remember_marks, wave_is_due
+from abm.venue.liquidation import liquidate, wave_is_due
 from abm.venue.margin import affordable_lots, equity_of
 from abm.world import World
 

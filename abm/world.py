@@ -421,8 +421,11 @@ class Book(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """Who has what. `open_interest` is each market's long lots; `touched` lists the
-    accounts that changed since they were last checked."""
+    """Who has what.
+
+    `open_interest` is each market's long lots; `touched` lists the accounts that changed
+    since they were last checked.
+    """
 
     accounts: Any
     positions: Any
@@ -489,7 +492,7 @@ class World(NamedTuple):
 
 def copy(world: World) -> World:
     """Fork history: a world equal to the given one that shares no memory with it."""
-    rooms = [
+    rooms: list[Any] = [
         room.copy()
         if isinstance(room, np.ndarray)
         else type(room)(*(a.copy() for a in room))
@@ -541,7 +544,7 @@ def touch(ledger: Ledger, account: int) -> None:
 # --- invariants -------------------------------------------------------------------------
 
 
-class BrokenWorld(AssertionError):
+class BrokenWorldError(AssertionError):
     """An invariant of the world does not hold: a bug, never the user's fault."""
 
 
@@ -576,15 +579,15 @@ def check(world: World) -> None:
 
     Raises
     ------
-    BrokenWorld
+    BrokenWorldError
         Naming the invariant and by how much it is off.
     """
     missing = int(money_missing(world.ledger))
     if missing:
-        raise BrokenWorld(f"money is not conserved: {missing} quanta are missing")
+        raise BrokenWorldError(f"money is not conserved: {missing} quanta are missing")
     off = np.flatnonzero(lots_out_of_balance(world.ledger))
     if off.size:
-        raise BrokenWorld(f"lots do not sum to zero in market {off[0]}")
+        raise BrokenWorldError(f"lots do not sum to zero in market {off[0]}")
     _check_open_interest(world.ledger)
     _check_book(world.book)
 
@@ -594,25 +597,25 @@ def _check_open_interest(ledger: Ledger) -> None:
     longs = np.zeros(len(ledger.open_interest), np.int64)
     np.add.at(longs, live["market"], np.maximum(live["lots"], 0))
     if (longs != ledger.open_interest).any():
-        raise BrokenWorld("open interest is not the sum of long lots")
+        raise BrokenWorldError("open interest is not the sum of long lots")
     if (live["lots"] == 0).any():
-        raise BrokenWorld("a position of no lots was kept")
+        raise BrokenWorldError("a position of no lots was kept")
 
 
 def _check_book(book: Book) -> None:
     tops = book.tops
     crossed = np.flatnonzero(tops["bid"] >= tops["ask"])
     if crossed.size:
-        raise BrokenWorld(f"the book of market {crossed[0]} is crossed")
+        raise BrokenWorldError(f"the book of market {crossed[0]} is crossed")
     working = book.orders[book.orders["id"] != NONE]
     if (working["lots"] <= 0).any():
-        raise BrokenWorld("an order is overfilled")
+        raise BrokenWorldError("an order is overfilled")
     lots = np.zeros(len(book.levels), np.int64)
     np.add.at(
         lots, tops["first_level"][working["market"]] + working["tick"], working["lots"]
     )
     if (lots != book.levels["lots"]).any():
-        raise BrokenWorld("a level does not hold the sum of its orders")
+        raise BrokenWorldError("a level does not hold the sum of its orders")
 
 
 def describe(world: World) -> str:

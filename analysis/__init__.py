@@ -1,0 +1,1 @@
+"""What a batch means: tables and figures from run folders."""

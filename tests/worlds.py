@@ -26,7 +26,8 @@ MARKET: dict[str, Any] = {
 KINDS: dict[str, Any] = {
     "passive": {"share": 0.5, "act_mean_s": 300},
     "leveraged": {
-        "share": 0.35, "leverage_factor": 10, "long_share": 0.8, "act_mean_s": 60, "trend": 0.5,
+        "share": 0.35, "leverage_factor": 10, "long_share": 0.8, "act_mean_s": 60,
+        "trend": 0.5,
     },
     "flipper": {
         "share": 0.1, "act_mean_s": 5, "flip_share": 0.3, "rebuild_share": 0.9,

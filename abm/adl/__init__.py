@@ -1,0 +1,1 @@
+"""Auto-deleveraging: waves, and the six parts that a policy is composed of."""

@@ -182,4 +182,4 @@ def _settlement(answer: Answer) -> Settlement:
         raise CompositionError(
             f"settlement.price = {price!r}: must be one of {', '.join(PRICES)}"
         )
-    return Settlement(medium, str(price))
+    return Settlement("cash" if medium == "cash" else "contracts", str(price))

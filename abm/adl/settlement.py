@@ -33,7 +33,8 @@ CASH_HAIRCUT = np.dtype([("account", "i8"), ("amount", "i8")])
 
 def contracts_needed(wave: Wave, theta: float) -> Array:
     """Lots to close of every bankrupt position: the share `theta` of it, rounded up."""
-    return np.ceil(np.abs(wave.bankrupt["lots"]) * theta).astype(np.int64)
+    lots = np.ceil(np.abs(wave.bankrupt["lots"]) * theta)
+    return np.asarray(lots, np.int64)
 
 
 def cash_needed(wave: Wave, theta: float) -> Array:

@@ -116,8 +116,8 @@ class Wave:
         """One line for a person."""
         return (
             f"wave {self.number} at {self.now_s:.1f} s: {len(self.deficit)} accounts short "
-            f"by {usd(self.total_deficit):,.2f} USD, {len(self.bankrupt)} positions to close, "
-            f"{len(self.candidates)} positions that could pay"
+            f"by {usd(self.total_deficit):,.2f} USD, {len(self.bankrupt)} positions to "
+            f"close, {len(self.candidates)} positions that could pay"
         )
 
 

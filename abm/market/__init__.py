@@ -1,0 +1,1 @@
+"""The market: index prices, the order book, marks, and market makers."""

@@ -94,7 +94,7 @@ def level_at_or_below(bits: Any, summary: Any, top: Any, tick: int) -> int:
     word = tick >> 6
     found = bits[top.first_word + word] & (_ALL >> np.uint64(63 - (tick & 63)))
     if found != 0:
-        return (word << 6) + 63 - np.int64(_leading_zeros(found))
+        return (word << 6) + 63 - int(_leading_zeros(found))
     word -= 1
     if word < 0:
         return NONE
@@ -105,8 +105,8 @@ def level_at_or_below(bits: Any, summary: Any, top: Any, tick: int) -> int:
         if block < 0:
             return NONE
         found = summary[top.first_summary + block]
-    word = (block << 6) + 63 - np.int64(_leading_zeros(found))
-    return (word << 6) + 63 - np.int64(_leading_zeros(bits[top.first_word + word]))
+    word = (block << 6) + 63 - int(_leading_zeros(found))
+    return (word << 6) + 63 - int(_leading_zeros(bits[top.first_word + word]))
 
 
 @kernel
@@ -117,7 +117,7 @@ def level_at_or_above(bits: Any, summary: Any, top: Any, tick: int) -> int:
     word = tick >> 6
     found = bits[top.first_word + word] & (_ALL << np.uint64(tick & 63))
     if found != 0:
-        return (word << 6) + np.int64(_trailing_zeros(found))
+        return (word << 6) + int(_trailing_zeros(found))
     word += 1
     n_words = top.size >> 6
     if word >= n_words:
@@ -130,8 +130,8 @@ def level_at_or_above(bits: Any, summary: Any, top: Any, tick: int) -> int:
         if block >= n_blocks:
             return top.size
         found = summary[top.first_summary + block]
-    word = (block << 6) + np.int64(_trailing_zeros(found))
-    return (word << 6) + np.int64(_trailing_zeros(bits[top.first_word + word]))
+    word = (block << 6) + int(_trailing_zeros(found))
+    return (word << 6) + int(_trailing_zeros(bits[top.first_word + word]))
 
 
 # --- resting orders ---------------------------------------------------------------------
@@ -401,7 +401,7 @@ def submit(
         if kind == POST_ONLY:
             return REFUSED
         lots = _match(book, ledger, market, account, side, tick, lots, self_trade)
-    if lots == 0 or kind == MARKET or kind == IOC:
+    if lots == 0 or kind in (MARKET, IOC):
         return NONE
     return _rest(book, ledger, market, account, side, tick, lots, reduce_only)
 

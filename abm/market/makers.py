@@ -107,7 +107,7 @@ def _ladder(
             continue
         offset = min(wider * (half_spread + ladder[k, 0]), _MAX_OFFSET)
         exact = middle * (1.0 - side * offset)
-        tick = int(math.floor(exact)) if side == BUY else int(math.ceil(exact))
+        tick = math.floor(exact) if side == BUY else math.ceil(exact)
         if tick < 1 or tick >= top.size:
             continue
         submit(

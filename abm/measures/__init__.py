@@ -1,0 +1,1 @@
+"""Numbers by which populations, runs and policies are judged."""

@@ -119,10 +119,9 @@ def _fills(call: Call, names: Names, kind: Array) -> Columns:
     tick = names.tick_usd[market]
     entry = fills["cost"] / (fills["held"] * wave.unit[market])
     gain = (fills["price"] - entry) * lots * wave.unit[market]
-    closed = np.zeros(len(kind) if len(fills) else 0)
     pair = fills["account"] * len(names.markets) + market
     _, inverse = np.unique(pair, return_inverse=True)
-    closed = np.bincount(inverse, weights=np.abs(lots)) if len(fills) else closed
+    closed = np.bincount(inverse, weights=np.abs(lots), minlength=1)
     return {
         "wave": np.full(len(fills), wave.number),
         "time_s": np.full(len(fills), wave.now_s),
@@ -143,7 +142,7 @@ def _fills(call: Call, names: Names, kind: Array) -> Columns:
 
 
 def _haircuts(call: Call, kind: Array) -> Columns:
-    """Who paid in a call: one row a payer (a position for contracts, an account for cash)."""
+    """Who paid in a call: one row a position (contracts) or an account (cash)."""
     wave, outcome = call.wave, call.outcome
     payers = outcome.payers
     taken = np.flatnonzero(outcome.amounts)
@@ -343,17 +342,12 @@ def _solvency(calls: list[Call], world: World) -> dict[str, Any]:
         deficit = max(deficit, covered + call.short_before)
         covered += call.short_before - call.short_after
         budget += call.outcome.budget
-        if call.short_after == 0:
-            covered_at = call.wave.now_s - calls[0].wave.now_s
-            break_even = True
-        else:
-            break_even = False
-        covered_at = covered_at if break_even else np.nan
+        whole = call.short_after == 0
+        covered_at = call.wave.now_s - calls[0].wave.now_s if whole else np.nan
     residual = int(shortfall(world.ledger, world.risk, world.markets))
     found: dict[str, Any] = {"time_to_cover_s": covered_at}
-    for name, amount in (
-        ("deficit", deficit), ("budget", budget), ("covered", covered), ("residual", residual),
-    ):  # fmt: skip
+    amounts = {"deficit": deficit, "budget": budget, "covered": covered, "residual": residual}
+    for name, amount in amounts.items():
         found[f"{name}_usd"] = usd(amount)
         found[f"{name}_quanta"] = amount
     found["recovered_usd"] = usd(max(0, deficit - covered - residual))

@@ -1,0 +1,1 @@
+"""Traders: what they own at the start and what they do."""

@@ -1,0 +1,1 @@
+"""The venue: ledger, margin, liquidation, funding."""

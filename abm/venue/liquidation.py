@@ -11,7 +11,7 @@ from typing import Any
 from abm.compiled import inlined, kernel
 from abm.market.book import IOC, cancel_all, submit
 from abm.units import floor_fraction, share_of
-from abm.venue.ledger import book_lots, hand_over, move_cash, settle_fills, unhook
+from abm.venue.ledger import hand_over, move_cash, settle_fills, unhook
 from abm.venue.margin import arm, equity_of, health, initial_margin, maintenance_of
 from abm.world import (
     BACKSTOP,
@@ -445,7 +445,7 @@ def _next_tick(risk: Risk, kind: int, due_ms: int, clock: Any) -> int:
 
 @kernel
 def shortfall(ledger: Ledger, risk: Risk, markets: Markets) -> int:
-    """Money missing at the marks in quanta: negative equity of the watched and the purses."""
+    """Quanta missing at the marks: negative equity of the watched and of the purses."""
     missing = max(0, -equity_of(ledger, markets, ledger.pots[0].backstop))
     missing += max(0, -equity_of(ledger, markets, ledger.pots[0].insurance))
     for i in range(risk.watch[0].n):

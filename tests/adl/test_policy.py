@@ -7,7 +7,7 @@ import pytest
 
 from abm import genesis
 from abm import world as w
-from abm.adl import allocation, eligibility, seniority, severity, trigger
+from abm.adl import eligibility, seniority, severity, trigger
 from abm.adl.allocation import Allocation
 from abm.adl.compose import PRESETS, CompositionError, compose
 from abm.adl.policy import Policy, Settlement
@@ -149,7 +149,7 @@ def test_an_answer_that_must_not_be_booked_leaves_the_ledger_untouched(reason):
     world = _book(850.0)
     wave = gather(world, 5, everywhere=True)
     before = world.ledger.accounts.copy()
-    with pytest.raises(PolicyError, match="mine.*allocation.*wave 5") as error:
+    with pytest.raises(PolicyError, match=r"mine.*allocation.*wave 5") as error:
         _policy(BAD[reason]).answer(world, wave)
     assert reason in str(error.value)
     assert np.array_equal(world.ledger.accounts, before)

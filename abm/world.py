@@ -190,11 +190,13 @@ ACCOUNT = np.dtype(
         ("touched", "i1"),
         ("watched", "i1"),
         ("stage", "i1"),
+        ("at_bottom", "i1"),
     ],
     align=True,
 )
 """A margin pool. An isolated position is an account of its own whose `parent` is the
-trader's cross account. `stage` is 1 once the ladder has taken its first slice;
+trader's cross account. `stage` is 1 once the ladder has taken its first slice,
+`at_bottom` once no rung but the wave is left;
 `debt_market` and `debt_side` say where a liquidation of it last traded."""
 
 POSITION = np.dtype(

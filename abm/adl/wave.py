@@ -135,6 +135,8 @@ def _gather_short(
             account = pots.insurance
         else:
             account = risk.watched[i - 2]
+            if not ledger.accounts[account].at_bottom:
+                continue
         equity = equity_of(ledger, markets, account)
         if equity < 0:
             accounts[count] = account

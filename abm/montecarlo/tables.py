@@ -346,7 +346,12 @@ def _solvency(calls: list[Call], world: World) -> dict[str, Any]:
         covered_at = call.wave.now_s - calls[0].wave.now_s if whole else np.nan
     residual = int(shortfall(world.ledger, world.risk, world.markets))
     found: dict[str, Any] = {"time_to_cover_s": covered_at}
-    amounts = {"deficit": deficit, "budget": budget, "covered": covered, "residual": residual}
+    amounts = {
+        "deficit": deficit,
+        "budget": budget,
+        "covered": covered,
+        "residual": residual,
+    }
     for name, amount in amounts.items():
         found[f"{name}_usd"] = usd(amount)
         found[f"{name}_quanta"] = amount

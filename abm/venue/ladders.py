@@ -10,7 +10,14 @@ PRESETS: dict[str, tuple[Rung, ...]] = {
     # liquidator vault takes position and margin over. The two clocks were measured on
     # the fills of 10 October 2025 (pluriholonomic/autodeleveraging-analysis).
     "hyperliquid": (
-        Rung(rung="book", share=0.2, above_usd=1e5, cooldown_s=30.0, down_to=2 / 3),
+        Rung(
+            rung="book",
+            price="bankruptcy",
+            share=0.2,
+            above_usd=1e5,
+            cooldown_s=30.0,
+            down_to=2 / 3,
+        ),
         Rung(rung="backstop", below=2 / 3, tick_s=6.29),
         Rung(rung="wave", tick_s=3.06),
     ),

@@ -333,8 +333,10 @@ def _socialise(world: World, rung: Any, account: int) -> None:
 
 @kernel
 def _descend(world: World, account: int, backstop_is_due: bool) -> None:
-    """Take one account down the ladder."""
+    """Take one account down the ladder; ADL may have it once no other rung will."""
     ledger, risk, markets = world.ledger, world.risk, world.markets
+    owner = ledger.accounts[account]
+    owner.at_bottom = 0
     pots = ledger.pots[0]
     for i in range(risk.rungs.shape[0]):
         rung = risk.rungs[i]
@@ -350,7 +352,9 @@ def _descend(world: World, account: int, backstop_is_due: bool) -> None:
             low = equity < share_of(maintenance, rung.below_ppm)
             vault = equity_of(ledger, markets, pots.backstop)
             bearable = equity >= 0 or vault + equity >= 0
-            if backstop_is_due and low and bearable:
+            if low and not backstop_is_due:
+                return
+            if low and bearable:
                 _take_over(world, account, pots.backstop, BACKSTOP_RUNG, False)
         elif rung.rung == INSURANCE_RUNG:
             fund = equity_of(ledger, markets, pots.insurance)
@@ -364,6 +368,8 @@ def _descend(world: World, account: int, backstop_is_due: bool) -> None:
                     _take_over(world, account, pots.insurance, INSURANCE_RUNG, True)
         elif rung.rung == SOCIALISE_RUNG and flat:
             _socialise(world, rung, account)
+        elif rung.rung == WAVE_RUNG:
+            owner.at_bottom = 1
 
 
 @kernel
@@ -445,11 +451,14 @@ def _next_tick(risk: Risk, kind: int, due_ms: int, clock: Any) -> int:
 
 @kernel
 def shortfall(ledger: Ledger, risk: Risk, markets: Markets) -> int:
-    """Quanta missing at the marks: negative equity of the watched and of the purses."""
+    """Quanta missing at the marks: negative equity of the purses and of whoever is at the
+    bottom of the ladder.
+    """
     missing = max(0, -equity_of(ledger, markets, ledger.pots[0].backstop))
     missing += max(0, -equity_of(ledger, markets, ledger.pots[0].insurance))
     for i in range(risk.watch[0].n):
-        missing += max(0, -equity_of(ledger, markets, risk.watched[i]))
+        if ledger.accounts[risk.watched[i]].at_bottom:
+            missing += max(0, -equity_of(ledger, markets, risk.watched[i]))
     return missing
 
 

@@ -321,6 +321,7 @@ def _rungs(rungs: tuple[Rung, ...]) -> Array:
         row["spread"] = rung.spread
         row["down_to_ppm"] = units.ppm(rung.down_to)
         row["below_ppm"] = units.ppm(rung.below)
+        row["loss_cap"] = units.quanta(rung.loss_cap_usd)
         row["mode"] = liquidation.MODE_NAMES.index(rung.mode)
         row["up_to"] = units.quanta(rung.up_to_usd)
         row["up_to_ppm"] = units.ppm(rung.up_to_open_interest)

@@ -256,7 +256,8 @@ class Rung(_Part):
       (`slippage` from the mark, the bankruptcy price, or the fillable price of dYdX v4
       with its `spread`); not tried below `down_to` times maintenance.
     * ``backstop``: the vault takes over position and margin below `below` times
-      maintenance, on a clock of `tick_s`.
+      maintenance, on a clock of `tick_s`; an account that owes more than `loss_cap_usd`
+      is left to the rungs below.
     * ``insurance``: the fund takes the position over at its bankruptcy price
       (``mode = "takeover"``) or pays what an account without positions owes
       (``mode = "pay"``).
@@ -275,6 +276,7 @@ class Rung(_Part):
     spread: NotNegative = 1.5
     down_to: Share = 0.0
     below: Share = 1.0
+    loss_cap_usd: NotNegative = 1e12
     mode: Literal["takeover", "pay"] = "pay"
     up_to_usd: NotNegative = 0.0
     up_to_open_interest: Share = 0.0

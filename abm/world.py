@@ -260,6 +260,7 @@ RUNG = np.dtype(
         ("spread", "f8"),
         ("down_to_ppm", "i8"),
         ("below_ppm", "i8"),
+        ("loss_cap", "i8"),
         ("mode", "i8"),
         ("up_to", "i8"),
         ("up_to_ppm", "i8"),

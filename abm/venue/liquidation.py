@@ -350,11 +350,9 @@ def _descend(world: World, account: int, backstop_is_due: bool) -> None:
                 _try_book(world, rung, account, equity, maintenance)
         elif rung.rung == BACKSTOP_RUNG:
             low = equity < share_of(maintenance, rung.below_ppm)
-            vault = equity_of(ledger, markets, pots.backstop)
-            bearable = equity >= 0 or vault + equity >= 0
             if low and not backstop_is_due:
                 return
-            if low and bearable:
+            if low and equity >= -rung.loss_cap:
                 _take_over(world, account, pots.backstop, BACKSTOP_RUNG, False)
         elif rung.rung == INSURANCE_RUNG:
             fund = equity_of(ledger, markets, pots.insurance)
@@ -451,8 +449,9 @@ def _next_tick(risk: Risk, kind: int, due_ms: int, clock: Any) -> int:
 
 @kernel
 def shortfall(ledger: Ledger, risk: Risk, markets: Markets) -> int:
-    """Quanta missing at the marks: negative equity of the purses and of whoever is at the
-    bottom of the ladder.
+    """Quanta missing at the marks: negative equity of the purses and of the ruined.
+
+    The ruined are accounts at the bottom of the ladder.
     """
     missing = max(0, -equity_of(ledger, markets, ledger.pots[0].backstop))
     missing += max(0, -equity_of(ledger, markets, ledger.pots[0].insurance))

@@ -36,7 +36,7 @@ _MULTIPLIER_0 = np.uint64(0xD2E7470EE14C6C93)
 _MULTIPLIER_1 = np.uint64(0xCA5A826395121157)
 _WEYL_0 = np.uint64(0x9E3779B97F4A7C15)
 _WEYL_1 = np.uint64(0xBB67AE8584CAA73B)
-_TO_UNIT = 1.0 / 9007199254740992.0
+_TO_UNIT = 1.0 / 4503599627370496.0
 
 
 @intrinsic
@@ -88,8 +88,11 @@ def words(seed: int, purpose: int, entity: int, counter: int) -> Any:
 
 @inlined
 def to_unit(word: Any) -> float:
-    """The word's upper 53 bits as a float in the open interval (0, 1)."""
-    return (np.float64(word >> np.uint64(11)) + 0.5) * _TO_UNIT
+    """The word's upper 52 bits as a float in the open interval (0, 1).
+
+    One bit more and the half that keeps zero away would round the largest up to one.
+    """
+    return (np.float64(word >> np.uint64(12)) + 0.5) * _TO_UNIT
 
 
 @kernel

@@ -10,7 +10,7 @@ from abm import world as w
 from abm.adl.compose import PRESETS, compose
 from abm.engine import Engine
 from abm.venue.margin import health
-from tests import worlds
+from tests import crashes
 
 
 def _run(scenario, policy, paranoid=True):
@@ -24,7 +24,7 @@ def _run(scenario, policy, paranoid=True):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_money_lots_and_books_hold_at_every_step_of_random_scenarios(seed):
-    scenario = worlds.anything(seed)
+    scenario = crashes.anything(seed)
     policy = list(PRESETS)[seed % len(PRESETS)]
     engine = _run(scenario, policy)
     assert int(engine.world.clock[0]["step"]) == scenario.time.steps
@@ -32,7 +32,7 @@ def test_money_lots_and_books_hold_at_every_step_of_random_scenarios(seed):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_unsound_account_is_overlooked(seed):
-    scenario = worlds.anything(100 + seed)
+    scenario = crashes.anything(100 + seed)
     engine = Engine(
         genesis.new_world(scenario, 3), compose("pro-rata", PRESETS["pro-rata"])
     )
@@ -52,7 +52,7 @@ def test_no_unsound_account_is_overlooked(seed):
 def test_the_random_scenarios_do_reach_every_rung_and_adl():
     rungs, fills, haircuts = set(), 0, 0
     for seed in range(20):
-        engine = _run(worlds.anything(seed), list(PRESETS)[seed % 2], paranoid=False)
+        engine = _run(crashes.anything(seed), list(PRESETS)[seed % 2], paranoid=False)
         for rows in engine.record.liquidations:
             rungs |= set(rows["rung"].tolist())
         fills += sum(len(call.outcome.fills) for call in engine.record.calls)
@@ -63,7 +63,7 @@ def test_the_random_scenarios_do_reach_every_rung_and_adl():
 
 
 def test_same_seed_gives_the_same_bytes_and_another_seed_does_not():
-    scenario = worlds.crash()
+    scenario = crashes.crash()
     runs = [_run(scenario, "hyperliquid", paranoid=False).world for _ in range(2)]
     for name, array in w.arrays(runs[0]).items():
         assert np.array_equal(array, w.arrays(runs[1])[name]), name
@@ -73,7 +73,7 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not():
 
 
 def test_a_fork_shares_the_past_and_nothing_else():
-    scenario = worlds.crash()
+    scenario = crashes.crash()
     past = Engine(genesis.new_world(scenario, 1), compose("none", PRESETS["none"]))
     past.run_to(60)
     before = past.world.ledger.accounts.copy()
@@ -87,7 +87,7 @@ def test_a_fork_shares_the_past_and_nothing_else():
 
 
 def test_index_prices_do_not_depend_on_the_policy_when_nothing_feeds_back():
-    scenario = worlds.crash(oracle={"feedback": 0.0})
+    scenario = crashes.crash(oracle={"feedback": 0.0})
     paths = [
         _run(scenario, policy, paranoid=False).world.markets.state["log_index"].tolist()
         for policy in PRESETS

@@ -1,4 +1,4 @@
-"""Small scenarios and worlds for the tests."""
+"""Small books, ledgers and worlds for the tests."""
 
 from __future__ import annotations
 
@@ -6,102 +6,96 @@ from typing import Any
 
 import numpy as np
 
-from abm import scenario as scenarios
-from abm.scenario import Scenario
+from abm import world as w
+from abm.genesis import free_orders, free_positions, new_world
+from abm.scenario import Scenario, from_mapping
+from abm.world import NONE, Array, Book, Ledger, Markets, Risk, World
 
-LADDERS = ("hyperliquid", "binance", "bitmex", "dydx-v4", "aftermath")
-
-MARKET: dict[str, Any] = {
-    "tick_usd": 0.1,
-    "lot": 0.01,
-    "start_usd": 1000.0,
-    "tiers": [
-        {"notional_usd": 0, "max_leverage": 25},
-        {"notional_usd": 1e6, "max_leverage": 10},
-    ],
-    "depth_usd": 2e4,
-    "daily_volatility": 0.05,
-}
-
-KINDS: dict[str, Any] = {
-    "passive": {"share": 0.5, "act_mean_s": 300},
-    "leveraged": {
-        "share": 0.35, "leverage_factor": 10, "long_share": 0.8, "act_mean_s": 60,
-        "trend": 0.5,
-    },
-    "flipper": {
-        "share": 0.1, "act_mean_s": 5, "flip_share": 0.3, "rebuild_share": 0.9,
-        "rebuild_latency_log_mean": 1.5,
-    },
-    "whale": {"share": 0.05, "size": "largest"},
-}  # fmt: skip
-
-
-def crash(**over: Any) -> Scenario:
-    """One thin market that loses a third in a minute, with 150 accounts."""
-    data: dict[str, Any] = {
-        "name": "crash",
-        "time": {"duration_s": 150.0},
-        "markets": {"X": MARKET},
-        "shocks": [{"start_s": 20.0, "duration_s": 60.0, "log_return": -0.4}],
-        "population": {"accounts": 150, "positions": 140},
-        "kinds": KINDS,
-        "venue": {"vault_usd": 5000.0},
-    }
-    return scenarios.from_mapping(_laid_over(data, over))
-
-
-def _laid_over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(merged.get(key), dict) and isinstance(value, dict)
-        merged[key] = _laid_over(merged[key], value) if both else value
-    return merged
-
-
-def anything(seed: int) -> Scenario:
-    """A random scenario: any ladder, step length, number of markets, fees, funding."""
-    rng = np.random.default_rng(seed)
-    markets = {}
-    for i in range(int(rng.integers(1, 5))):
-        start = float(10 ** rng.uniform(-1, 4))
-        tick = start / 2000
-        unit = max(1, round(tick * 10 ** rng.uniform(-1, 2) / start * 1000))
-        tick = round(tick, 8)
-        markets[f"M{i}"] = MARKET | {
-            "tick_usd": tick,
-            "lot": unit / (tick * 1e6),
-            "start_usd": start,
-            "depth_usd": float(10 ** rng.uniform(3, 5)),
-            "daily_volatility": float(rng.uniform(0.02, 0.3)),
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "time": {"duration_s": 60, "step_s": 1.0},
+    "markets": {
+        "ONE": {
+            "tick_usd": 0.1,
+            "lot": 0.001,
+            "start_usd": 400.0,
+            "tiers": [{"notional_usd": 0, "max_leverage": 25}],
+            "depth_usd": 2e5,
         }
-    step = float(rng.choice([0.1, 0.5, 1.0, 5.0, 10.0]))
-    return crash(
-        name=f"anything-{seed}",
-        time={"duration_s": 150 * step, "step_s": step},
-        markets=markets,
-        shocks=[
-            {
-                "start_s": 20 * step,
-                "duration_s": 60 * step,
-                "log_return": float(rng.uniform(-1.6, 0.6)),
-            }
-        ],
-        population={
-            "accounts": int(rng.integers(20, 300)),
-            "positions": int(rng.integers(10, 250)),
-            "isolated_share": float(rng.choice([0.0, 0.3])),
-        },
-        venue={
-            "ladder": str(rng.choice(LADDERS)),
-            "vault_usd": float(rng.choice([1.0, 1e3, 1e5])),
-            "insurance_usd": float(rng.choice([0.0, 1e3, 1e5])),
-            "vault_unwind_per_s": float(rng.choice([0.0, 0.05])),
-            "maker_fee_bps": float(rng.choice([-0.5, 1.5])),
-            "liquidation_fee_bps": float(rng.choice([0.0, 50.0])),
-            "fees_to_insurance": float(rng.choice([0.0, 0.4])),
-            "funding_interval_s": float(rng.choice([30.0, 3600.0])),
-            "self_trade": str(rng.choice(["allow", "cancel-resting", "cancel-incoming"])),
-        },
-        oracle={"feedback": float(rng.uniform(0, 1)), "jumps_per_day": 500.0},
+    },
+    "population": {"accounts": 60, "positions": 50},
+    "kinds": {
+        "patient": {"share": 0.7, "act_mean_s": 60},
+        "hasty": {"share": 0.3, "leverage_factor": 6.0, "act_mean_s": 5},
+    },
+    "venue": {"vault_usd": 20_000.0, "insurance_usd": 5_000.0},
+}
+"""A scenario that is built and run in the blink of an eye."""
+
+
+def tiny_scenario(*overrides: str) -> Scenario:
+    """The tiny scenario with overrides such as ``population.accounts=500``."""
+    return from_mapping(TINY, overrides)
+
+
+def tiny_world(*overrides: str, seed: int = 1) -> World:
+    """The world in which a run of the tiny scenario begins."""
+    return new_world(tiny_scenario(*overrides), seed)
+
+
+def make_book(n_markets: int = 1, n_ticks: int = 1024, n_orders: int = 4096) -> Book:
+    """Empty books of `n_ticks` ticks (a multiple of 64) a market."""
+    tops = np.zeros(n_markets, w.TOP)
+    n_words, n_summary = n_ticks // 64, -(-n_ticks // 4096)
+    tops["first_level"] = np.arange(n_markets) * n_ticks
+    tops["first_word"] = np.arange(n_markets) * n_words
+    tops["first_summary"] = np.arange(n_markets) * n_summary
+    tops["size"] = tops["ask"] = n_ticks
+    tops["bid"] = NONE
+    levels = np.zeros(n_markets * n_ticks, w.LEVEL)
+    levels["head"] = levels["tail"] = NONE
+    return Book(
+        tops=tops,
+        levels=levels,
+        bits=np.zeros(n_markets * n_words, np.uint64),
+        summary=np.zeros(n_markets * n_summary, np.uint64),
+        orders=free_orders(n_orders),
+        pool=np.zeros(1, w.POOL),
+        fills=np.zeros(n_orders, w.FILL),
     )
+
+
+def make_ledger(n_accounts: int, n_markets: int = 1, n_positions: int = 0) -> Ledger:
+    """A ledger without money in which accounts 0 and 1 are the venue's purses."""
+    accounts = np.zeros(n_accounts, w.ACCOUNT)
+    for field in ("first_position", "first_order", "parent", "trader", "debt_market"):
+        accounts[field] = NONE
+    accounts["kind"] = w.USER
+    accounts["kind"][:2] = w.BACKSTOP, w.INSURANCE
+    pots = np.zeros(1, w.POTS)
+    pots["insurance"] = 1
+    positions = free_positions(n_positions or n_accounts * n_markets)
+    open_interest = np.zeros(n_markets, np.int64)
+    return Ledger(accounts, positions, pots, open_interest, np.zeros(n_accounts, "i4"))
+
+
+def make_risk(book: Book, n_accounts: int, tiers: Array | None = None) -> Risk:
+    """Triggers for a book's ticks, a watch list, and no ladder."""
+    return Risk(
+        tiers=np.zeros(1, w.TIER) if tiers is None else tiers,
+        rungs=np.zeros(0, w.RUNG),
+        triggers=np.full((2, len(book.levels)), NONE, np.int32),
+        watched=np.zeros(n_accounts, "i4"),
+        watch=np.zeros(1, w.WATCH),
+    )
+
+
+def make_markets(marks: list[int], unit: int = 1, n_tiers: int = 1) -> Markets:
+    """Markets at given marks that share one table of tiers."""
+    specs = np.zeros(len(marks), w.SPEC)
+    specs["unit"] = unit
+    specs["n_tiers"] = n_tiers
+    state = np.zeros(len(marks), w.MARKET)
+    for field in ("index", "mark", "previous_mark", "swept"):
+        state[field] = marks
+    return Markets(np.zeros(1, w.ORACLE), specs, state, np.zeros(0, w.SHOCK))

@@ -227,6 +227,14 @@ def _remove(book: Book, ledger: Ledger, slot: int) -> None:
     pool.used -= 1
 
 
+@inlined
+def _is_working(book: Book, slot: int, order_id: int) -> bool:
+    """True if the slot holds the order of that number; a free slot has none."""
+    if slot < 0 or slot >= book.orders.shape[0] or order_id == NONE:
+        return False
+    return book.orders[slot].id == order_id
+
+
 @kernel
 def cancel(book: Book, ledger: Ledger, slot: int, order_id: int) -> int:
     """Cancel an order that is still working.
@@ -242,7 +250,7 @@ def cancel(book: Book, ledger: Ledger, slot: int, order_id: int) -> int:
     int
         The lots cancelled, 0 if the order is not working any more.
     """
-    if slot < 0 or slot >= book.orders.shape[0] or book.orders[slot].id != order_id:
+    if not _is_working(book, slot, order_id):
         return 0
     lots = book.orders[slot].lots
     _remove(book, ledger, slot)
@@ -427,7 +435,7 @@ def replace(
         As :func:`submit`; `REFUSED` if the order is not working any more.
     """
     book.pool[0].n_fills = 0
-    if slot < 0 or slot >= book.orders.shape[0] or book.orders[slot].id != order_id:
+    if not _is_working(book, slot, order_id):
         return REFUSED
     order = book.orders[slot]
     market, account, side = order.market, order.account, order.side

@@ -15,14 +15,14 @@ from abm.adl.wave import PolicyError, gather
 from abm.engine import Engine
 from abm.venue.ledger import book_lots
 from abm.venue.margin import equity_of
-from tests import worlds
+from tests import crashes
 
 ALICE, BOB, CAROL, VAULT = 10, 11, 12, 0
 
 
 def _book(mark_usd, previous_usd=None):
     """The vault is long 10 at 1000; three accounts are short 5, 3 and 2 at other prices."""
-    world = genesis.new_world(worlds.crash(population={"accounts": 20, "positions": 2}), 1)
+    world = genesis.new_world(crashes.crash(population={"accounts": 20, "positions": 2}), 1)
     ledger, risk = world.ledger, world.risk
     live = np.flatnonzero(ledger.positions["account"] != w.NONE)
     for slot in live:
@@ -202,7 +202,7 @@ def test_a_fixed_severity_asks_for_its_share_of_the_deficit():
 
 @pytest.mark.parametrize("policy", ["hyperliquid", "pro-rata"])
 def test_no_haircut_in_a_crash_exceeds_its_capacity(policy):
-    scenario = worlds.crash()
+    scenario = crashes.crash()
     engine = Engine(genesis.new_world(scenario, 4), compose(policy, PRESETS[policy]))
     engine.run_to(scenario.time.steps)
     paid = 0

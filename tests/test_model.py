@@ -89,7 +89,7 @@ def test_mesas_batch_run_works_on_the_model():
     grid = {"policy": ["none", "pro-rata"], "seed": [1, 2], "interval_s": 50.0}
     found = mesa.batch_run(
         StressModel,
-        grid | {"scenario": crashes.crash()},
+        grid | {"scenario": [crashes.crash()]},
         number_processes=1,
         data_collection_period=-1,
         display_progress=False,

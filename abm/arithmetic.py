@@ -60,17 +60,22 @@ def fraction_of(amount: int, part: int, whole: int) -> int:
         `0 <= part <= whole`, `whole > 0`.
     """
     size = abs(amount)
-    if size < _SMALL and part < _SMALL:
+    if 0 <= size < _SMALL and part < _SMALL:
         share = size * part // whole
     else:
         high, low = _wide_product(np.uint64(size), np.uint64(part))
-        share = np.int64(_long_division(high, low, np.uint64(whole)))
+        if high == 0:
+            share = np.int64(low // np.uint64(whole))
+        else:
+            share = np.int64(_long_division(high, low, np.uint64(whole)))
     return share if amount >= 0 else -share
 
 
 @inlined
 def floor_fraction(amount: int, part: int, whole: int) -> int:
     """Like :func:`fraction_of`, rounded towards minus infinity."""
-    if amount >= 0:
-        return fraction_of(amount, part, whole)
-    return fraction_of(-amount, whole - part, whole) + amount
+    share = fraction_of(amount, part, whole)
+    # The products may wrap around; their difference is below `whole`, so it shows.
+    if amount < 0 and share * whole != amount * part:
+        return share - 1
+    return share

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from abm.arithmetic import floor_fraction, share_of
 from abm.compiled import inlined, kernel
 from abm.market.book import IOC, cancel_all, submit
-from abm.units import floor_fraction, share_of
 from abm.venue.ledger import hand_over, move_cash, settle_fills, unhook
 from abm.venue.margin import arm, equity_of, health, initial_margin, maintenance_of
 from abm.world import (

@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from abm import genesis
 from abm import scenario as scenarios
+from abm import world as w
 from abm.scenario import Scenario
+from abm.venue.ledger import book_lots
+from abm.world import World
 
 LADDERS = ("hyperliquid", "binance", "bitmex", "dydx-v4", "aftermath")
 
@@ -48,7 +52,9 @@ def crash(**over: Any) -> Scenario:
         "kinds": KINDS,
         "venue": {"vault_usd": 5000.0},
     }
-    return scenarios.from_mapping(_laid_over(data, over))
+    merged = _laid_over(data, over)
+    merged["markets"] = {name: m for name, m in merged["markets"].items() if m is not None}
+    return scenarios.from_mapping(merged)
 
 
 def _laid_over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -105,3 +111,53 @@ def anything(seed: int) -> Scenario:
         },
         oracle={"feedback": float(rng.uniform(0, 1)), "jumps_per_day": 500.0},
     )
+
+
+FIRST = 20
+"""The first account that is nobody's in an empty venue."""
+
+
+def empty_venue(markets: dict[str, dict[str, Any]], **over: Any) -> World:
+    """A world in which nobody holds or quotes anything, with 40 idle accounts."""
+    scenario = crash(
+        markets={"X": None} | {name: MARKET | given for name, given in markets.items()},
+        population={"accounts": 40, "positions": 4 * len(markets)},
+        shocks=[],
+        **over,
+    )
+    world = genesis.new_world(scenario, 1)
+    for slot in np.flatnonzero(world.ledger.positions["account"] != w.NONE):
+        row = world.ledger.positions[slot].copy()
+        value = row["lots"] * world.markets.specs[row["market"]]["start"]
+        value *= world.markets.specs[row["market"]]["unit"]
+        _move(world, row["account"], row["market"], -row["lots"], -value)
+    world.ledger.accounts["cash"] = 0
+    world.ledger.accounts["principal"] = 0
+    world.ledger.pots["deposits"] = 0
+    return world
+
+
+def _move(world: World, account: int, market: int, lots: int, value: int) -> None:
+    level = int(world.book.tops[market]["first_level"])
+    book_lots(world.ledger, world.risk, level, account, market, lots, value)
+
+
+def give(
+    world: World, account: int, cash_usd: float, *held: tuple[int, int, float]
+) -> None:
+    """Give an account cash and positions of (market, lots, price in USD)."""
+    cash = round(cash_usd * 1e6)
+    world.ledger.accounts["cash"][account] += cash
+    world.ledger.pots["deposits"] += cash
+    for market, lots, price_usd in held:
+        spec = world.markets.specs[market]
+        tick_usd = 0.1
+        value = round(price_usd / tick_usd) * int(spec["unit"]) * lots
+        _move(world, account, market, lots, value)
+
+
+def set_marks(world: World, *marks_usd: float) -> None:
+    """Set the marks, and the previous ones, of all markets (ticks of 0.1 USD)."""
+    for market, mark in enumerate(marks_usd):
+        for name in ("mark", "previous_mark", "index"):
+            world.markets.state[name][market] = round(mark * 10)

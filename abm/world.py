@@ -496,12 +496,17 @@ class World(NamedTuple):
 def copy(world: World) -> World:
     """Fork history: a world equal to the given one that shares no memory with it."""
     rooms: list[Any] = [
-        room.copy()
+        _copied(room)
         if isinstance(room, np.ndarray)
-        else type(room)(*(a.copy() for a in room))
+        else type(room)(*(_copied(array) for array in room))
         for room in world
     ]
     return World(*rooms)
+
+
+def _copied(array: Array) -> Array:
+    """A copy byte by byte: numpy's own goes field by field, ten times as slowly."""
+    return array.view(np.uint8).copy().view(array.dtype)
 
 
 def arrays(world: World) -> dict[str, Array]:

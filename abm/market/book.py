@@ -9,6 +9,9 @@ bids and asks share the array.
 The functions below take the `Book` and the `Ledger` of a world; fills are left in
 `book.fills` for the ledger to settle. There is room for as many fills as orders, since
 no order fills more than once in a match.
+
+`submit` and `cancel` are inlined into their callers: to hand over the dozen arrays of
+book and ledger in a call costs as much as the matching.
 """
 
 from __future__ import annotations
@@ -235,7 +238,7 @@ def _is_working(book: Book, slot: int, order_id: int) -> bool:
     return book.orders[slot].id == order_id
 
 
-@kernel
+@inlined
 def cancel(book: Book, ledger: Ledger, slot: int, order_id: int) -> int:
     """Cancel an order that is still working.
 
@@ -311,7 +314,7 @@ def _fill(book: Book, ledger: Ledger, slot: int, lots: int) -> None:
         book.levels[top.first_level + order.tick].lots -= lots
 
 
-@kernel
+@inlined
 def _match(
     book: Book,
     ledger: Ledger,
@@ -355,7 +358,7 @@ def _match(
     return lots
 
 
-@kernel
+@inlined
 def submit(
     book: Book,
     ledger: Ledger,

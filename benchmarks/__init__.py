@@ -1,0 +1,1 @@
+"""Speed against peers: the same work, in the same run."""

@@ -61,13 +61,13 @@ def fraction_of(amount: int, part: int, whole: int) -> int:
     """
     size = abs(amount)
     if 0 <= size < _SMALL and part < _SMALL:
-        share = size * part // whole
+        share: Any = size * part // whole
     else:
         high, low = _wide_product(np.uint64(size), np.uint64(part))
         if high == 0:
             share = np.int64(low // np.uint64(whole))
         else:
-            share = int(_long_division(high, low, np.uint64(whole)))
+            share = np.int64(_long_division(high, low, np.uint64(whole)))
     return share if amount >= 0 else -share
 
 

@@ -331,7 +331,7 @@ def _socialise(world: World, rung: Any, account: int) -> None:
     world.logs.liquidations[row].shortfall = debt
 
 
-@kernel
+@inlined
 def _descend(world: World, account: int, backstop_is_due: bool) -> None:
     """Take one account down the ladder; ADL may have it once no other rung will."""
     ledger, risk, markets = world.ledger, world.risk, world.markets

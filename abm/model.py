@@ -122,8 +122,8 @@ class Venue:
             tick = round(price / spec.tick_usd)
         side = book.BUY if size > 0 else book.SELL
         ask(
-            self._model.world, account, number, side, kind, tick, lots,
-            int(reduce_only), int(cancel_first),
+            self._model.world.inbox, self._model.world.logs, account, number, side, kind,
+            tick, lots, int(reduce_only), int(cancel_first),
         )  # fmt: skip
 
     def cancel_all(self, account: int) -> int:

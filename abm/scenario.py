@@ -1,6 +1,6 @@
-"""What a scenario may say, and how it is loaded, combined and checked.
+"""What a scenario may say.
 
-A scenario is a TOML file. It may extend others (``extends = "base.toml"``), and single
+A scenario is a TOML file. It may extend another (``extends = "base.toml"``), and single
 values may be overridden (``venue.insurance_usd=5e6``). Whatever is wrong with it is
 reported in one line that names the file, the key, the value and what would be right.
 """
@@ -9,51 +9,69 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
+from pydantic import Field
+
+from abm import checks, loading, units
+from abm.faults import LARGEST, Fault
+from abm.fields import (
+    Dollars,
+    Flag,
+    Name,
+    NotNegative,
+    Number,
+    Part,
+    Positive,
+    Real,
+    Share,
+    Text,
+    Whole,
 )
+from abm.loading import ScenarioError
+from abm.prices import Makers, Mark, Oracle, Shock
+from abm.rules import Policy, Rung, Venue
 
-from abm import units
+__all__ = [
+    "BUILT_IN_POLICIES",
+    "Kind",
+    "Makers",
+    "Mark",
+    "Market",
+    "MarketTail",
+    "Oracle",
+    "Outputs",
+    "Policy",
+    "Population",
+    "Run",
+    "Rung",
+    "Scenario",
+    "ScenarioError",
+    "Shock",
+    "Tier",
+    "Time",
+    "Venue",
+    "from_mapping",
+    "load",
+]
+
+BUILT_IN_POLICIES = ("hyperliquid", "pro-rata", "none")
+"""Policies that a scenario can name without defining them."""
 
 
-class ScenarioError(ValueError):
-    """A scenario that cannot be run; the message is one line for a person."""
-
-
-class _Part(BaseModel):
-    """Base of all parts: unknown keys are errors, nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-NotNegative = Annotated[float, Field(ge=0.0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
-
-
-class Time(_Part):
+class Time(Part):
     """How long the market runs, and how finely."""
 
-    duration_s: Annotated[float, Field(gt=0.0, le=31 * 86_400)] = 720.0
-    step_s: Annotated[float, Field(ge=0.1, le=10.0)] = 1.0
+    duration_s: Real = Field(
+        720.0, gt=0.0, le=31 * 86_400, description="market time that a run covers, s"
+    )
+    step_s: Real = Field(1.0, ge=0.1, le=10.0, description="length of a step, s")
 
-    @model_validator(mode="after")
-    def _whole(self) -> Time:
-        if abs(self.step_s * 1000 - round(self.step_s * 1000)) > 1e-9:
-            raise ValueError("step_s must be a whole number of milliseconds")
-        if self.duration_s < self.step_s:
-            raise ValueError("duration_s must be at least step_s")
-        return self
+    def _faults(self) -> Iterable[Fault]:
+        return checks.of_time(self)
 
     @property
     def step_ms(self) -> int:
@@ -66,49 +84,61 @@ class Time(_Part):
         return int(self.duration_s * 1000 // self.step_ms)
 
 
-class Tier(_Part):
+class Tier(Part):
     """A margin tier: from this notional on, no more than this leverage."""
 
-    notional_usd: NotNegative
-    max_leverage: Annotated[float, Field(ge=1.0, le=1000.0)]
+    notional_usd: NotNegative = Field(description="notional at which the tier begins, USD")
+    max_leverage: Real = Field(
+        ge=1.0, le=1000.0, description="most notional per unit of equity within the tier"
+    )
 
 
-class Market(_Part):
+class Market(Part):
     """One perpetual contract: its units, its margin tiers, its book and its price."""
 
-    tick_usd: Positive
-    lot: Positive
-    start_usd: Positive
-    tiers: Annotated[tuple[Tier, ...], Field(min_length=1, max_length=16)]
-    maintenance_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
-    weight: NotNegative = 1.0
-    depth_usd: Positive
-    half_spread_bps: Positive = 1.0
-    makers: Annotated[int, Field(ge=1, le=64)] = 5
-    daily_volatility: NotNegative = 0.04
-    beta: float = 1.0
-    entry_mean: float = 0.0
-    entry_sd: NotNegative = 0.1
+    tick_usd: Positive = Field(description="price step, USD")
+    lot: Positive = Field(description="size step, units of the asset")
+    start_usd: Positive = Field(description="price at the start, USD")
+    tiers: tuple[Tier, ...] = Field(
+        min_length=1, max_length=16, description="margin tiers by rising notional"
+    )
+    maintenance_share: Real = Field(
+        0.5, gt=0.0, lt=1.0, description="maintenance margin as a share of initial margin"
+    )
+    weight: NotNegative = Field(
+        1.0, description="chance that a position is in this market, relative to the others"
+    )
+    depth_usd: Dollars = Field(
+        description="quoted within 1% of the middle a side when calm, USD"
+    )
+    half_spread_bps: Real = Field(
+        1.0,
+        gt=0.0,
+        le=5000.0,
+        description="half the calm spread, basis points of the price",
+    )
+    makers: Whole = Field(5, ge=1, le=64, description="number of market makers")
+    daily_volatility: Real = Field(
+        0.04, ge=0.0, le=10.0, description="standard deviation of a calm day's log-return"
+    )
+    beta: Real = Field(
+        1.0,
+        ge=-20.0,
+        le=20.0,
+        description="share of a shock to all markets that comes here",
+    )
+    entry_mean: Real = Field(
+        0.0, ge=-3.0, le=3.0, description="mean of log(entry price / start price)"
+    )
+    entry_sd: Real = Field(
+        0.1,
+        ge=0.0,
+        le=2.0,
+        description="standard deviation of log(entry price / start price)",
+    )
 
-    @model_validator(mode="after")
-    def _units_fit(self) -> Market:
-        unit = self.tick_usd * self.lot * units.QUANTA_PER_USD
-        if round(unit) < 1 or abs(unit - round(unit)) > 1e-6 * unit:
-            raise ValueError(
-                f"tick_usd * lot must be a whole number of micro-dollars, not {unit:.6g}"
-            )
-        ticks = self.start_usd / self.tick_usd
-        if not 20 <= ticks <= 2**24:
-            raise ValueError(f"start_usd must be 20 to 16777216 ticks, not {ticks:.6g}")
-        floors = [tier.notional_usd for tier in self.tiers]
-        if floors[0] != 0.0 or any(
-            b <= a for a, b in zip(floors, floors[1:], strict=False)
-        ):
-            raise ValueError("tiers must start at notional_usd = 0 and rise")
-        leverages = [tier.max_leverage for tier in self.tiers]
-        if any(b > a for a, b in zip(leverages, leverages[1:], strict=False)):
-            raise ValueError("max_leverage must not rise from tier to tier")
-        return self
+    def _faults(self) -> Iterable[Fault]:
+        return checks.of_market(self)
 
     @property
     def unit(self) -> int:
@@ -121,271 +151,252 @@ class Market(_Part):
         return round(self.start_usd / self.tick_usd)
 
 
-class MarketTail(_Part):
+class MarketTail(Part):
     """Many small markets at once, whose sizes fall off as a power of their rank."""
 
-    count: Annotated[int, Field(ge=0, le=2000)] = 0
-    exponent: Positive = 1.6
-    first_weight: Positive = 1.0
-    first_depth_usd: Positive = 1e5
-    least_depth_usd: Positive = 500.0
-    prefix: Name = "ALT"
-    template: Market | None = None
+    count: Whole = Field(0, ge=0, le=2000, description="number of markets in the tail")
+    exponent: Real = Field(
+        1.6, gt=0.0, le=100.0, description="power of the rank by which they fall"
+    )
+    first_weight: Positive = Field(1.0, description="weight of the first, see markets")
+    first_depth_usd: Dollars = Field(1e5, description="depth of the first, USD")
+    least_depth_usd: Dollars = Field(500.0, description="depth that none falls below, USD")
+    prefix: Name = Field("ALT", description="what their names begin with; the rank follows")
+    template: Market | None = Field(
+        None, description="all else about them; the last of [markets] if left out"
+    )
+
+    def name(self, rank: int) -> str:
+        """Name of the market of a rank (1 is the first)."""
+        return f"{self.prefix}{rank:03d}"
+
+    def weight(self, rank: int) -> float:
+        """Weight of the market of a rank."""
+        return float(self.first_weight * rank**-self.exponent)
+
+    def depth_usd(self, rank: int) -> float:
+        """Depth of the market of a rank in USD."""
+        return float(max(self.first_depth_usd * rank**-self.exponent, self.least_depth_usd))
 
 
-class Oracle(_Part):
-    """How index prices move.
-
-    The log-return of market i over dt is ``sigma_i e^v sqrt(dt) (rho_i F + sqrt(1 -
-    rho_i^2) Z_i)`` with Student-t factor F and noise Z_i of unit variance, v a common
-    mean-reverting log-volatility, plus jumps, scripted shocks and feedback.
-    """
-
-    degrees: Annotated[float, Field(gt=2.0, le=1e6)] = 4.0
-    factor_share: Share = 0.6
-    log_volatility_sd: NotNegative = 0.4
-    log_volatility_halflife_s: Positive = 900.0
-    excitation: NotNegative = 0.0
-    jumps_per_day: NotNegative = 0.0
-    jump_mean: float = 0.0
-    jump_sd: NotNegative = 0.02
-    feedback: Annotated[float, Field(ge=0.0, le=1.0)] = 0.3
-    feedback_halflife_s: Positive = 60.0
-
-
-class Shock(_Part):
-    """A scripted move of the index: `log_return` spread evenly over `duration_s`.
-
-    In each run the size is multiplied by a lognormal factor of mean one whose logarithm
-    has standard deviation `spread`.
-    """
-
-    market: str = "all"
-    start_s: NotNegative
-    duration_s: NotNegative = 0.0
-    log_return: Annotated[float, Field(ge=-5.0, le=2.0)]
-    spread: Annotated[float, Field(ge=0.0, le=3.0)] = 0.0
-
-
-class Mark(_Part):
-    """The mark price: median of index, index plus average basis, and the book."""
-
-    rule: Literal["median", "index", "book"] = "median"
-    basis_halflife_s: Positive = 150.0
-
-
-class Makers(_Part):
-    """How makers quote, fear, leave and return.
-
-    Cumulative depth within distance x of the middle grows as ``x ** depth_exponent``.
-    """
-
-    levels: Annotated[int, Field(ge=1, le=64)] = 10
-    reach: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.08
-    depth_exponent: Positive = 1.16
-    size_tail: Annotated[float, Field(gt=0.0)] = 1.2
-    capital_of_depth: Positive = 3.0
-    inventory_limit: Positive = 2.0
-    skew: NotNegative = 1.0
-    fear_halflife_s: Positive = 30.0
-    thinning: NotNegative = 1.0
-    widening: NotNegative = 0.5
-    max_thinning: Annotated[float, Field(ge=1.0)] = 600.0
-    exit_fear: Annotated[float, Field(ge=1.0)] = 8.0
-    exit_rate_per_s: NotNegative = 0.05
-    exit_loss: Share = 0.3
-    return_halflife_s: Positive = 120.0
-    requote_s: Positive = 1.0
-
-
-class Kind(_Part):
+class Kind(Part):
     """One kind of trader: a row of parameters over the habits that all share."""
 
-    share: Share
-    size: Literal["any", "largest"] = "any"
-    leverage_factor: Positive = 1.0
-    max_leverage: Positive = 50.0
-    long_share: Share = 0.5
-    holds_position: Share = 1.0
-    act_mean_s: Positive = 600.0
-    stress_haste: NotNegative = 0.0
-    trend: float = 0.0
-    market_order_share: Share = 0.5
-    limit_offset_bps: Positive = 10.0
-    turnover: Annotated[float, Field(ge=0.0, le=2.0)] = 0.1
-    flip_share: Share = 0.0
-    comfort: Annotated[float, Field(ge=1.0)] = 1.5
-    top_up_share: Share = 0.05
-    cut_share: Share = 0.1
-    cut_size: Share = 0.5
-    stop_loss: Positive = 10.0
-    rebuild_share: Share = 0.05
-    rebuild_latency_log_mean: float = 5.39
-    rebuild_latency_log_sd: NotNegative = 1.8
-    rebuild_size: Share = 0.4
-    leave_hazard: NotNegative = 5.0
+    share: Share = Field(description="share of accounts; all kinds together make 1")
+    size: Literal["any", "largest"] = Field(
+        "any", description="which accounts: any, or the largest by equity"
+    )
+    leverage_factor: Positive = Field(
+        1.0, description="multiple of the population's leverage"
+    )
+    max_leverage: Positive = Field(50.0, description="most leverage at the start")
+    long_share: Share = Field(0.5, description="share of positions that are long")
+    holds_position: Share = Field(
+        1.0, description="how likely to hold one, relative to others"
+    )
+    act_mean_s: Positive = Field(
+        600.0, description="mean time between actions when calm, s"
+    )
+    stress_haste: NotNegative = Field(
+        0.0, description="speeding up per unit of fear above 1"
+    )
+    trend: Number = Field(0.0, description="how much it follows (+) or fades (-) the trend")
+    market_order_share: Share = Field(
+        0.5, description="share of orders that are market orders"
+    )
+    limit_offset_bps: Positive = Field(
+        10.0, description="mean distance of limit orders from the mark, basis points"
+    )
+    turnover: Real = Field(
+        0.1,
+        ge=0.0,
+        le=2.0,
+        description="mean size of an order, share of the position it would like",
+    )
+    flip_share: Share = Field(
+        0.0, description="share of actions that close or turn the position"
+    )
+    comfort: Real = Field(
+        1.5,
+        ge=1.0,
+        le=100.0,
+        description="equity below which it defends itself, in maintenance margins",
+    )
+    top_up_share: Share = Field(
+        0.05, description="chance to add collateral when it defends"
+    )
+    cut_share: Share = Field(0.1, description="chance to cut the position when it defends")
+    cut_size: Share = Field(0.5, description="share of the position that it cuts")
+    stop_loss: Positive = Field(
+        10.0, description="loss at which it closes, share of the cost"
+    )
+    rebuild_share: Share = Field(0.05, description="chance to rebuild what ADL has closed")
+    rebuild_latency_log_mean: Number = Field(
+        5.39, description="mean of the log of the seconds until it rebuilds or leaves"
+    )
+    rebuild_latency_log_sd: NotNegative = Field(
+        1.8, description="standard deviation of the log of those seconds"
+    )
+    rebuild_size: Share = Field(
+        0.4, description="share of what was closed that it rebuilds"
+    )
+    leave_hazard: NotNegative = Field(
+        5.0,
+        description="beta of the chance to leave, 1 - exp(-beta * share of capacity taken)",
+    )
 
 
-class Population(_Part):
+class Population(Part):
     """Who is there: how many accounts, how rich, how levered, in which markets.
 
     Equity is lognormal in the body with a truncated Pareto tail; log leverage is normal,
     falling with log equity.
     """
 
-    accounts: Annotated[int, Field(ge=2, le=5_000_000)] = 10_000
-    positions: Annotated[int, Field(ge=1, le=20_000_000)] = 5_000
-    equity_median_usd: Positive = 910.0
-    equity_log_sd: NotNegative = 2.7
-    equity_tail_exponent: Annotated[float, Field(gt=0.0, le=10.0)] = 0.76
-    equity_tail_from_usd: Positive = 140_000.0
-    equity_cap_usd: Positive = 300e6
-    leverage_median: Positive = 0.65
-    leverage_log_sd: NotNegative = 1.6
-    leverage_equity_slope: float = -0.18
-    more_markets_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
-    small_account_tilt: Share = 0.5
-    isolated_share: Share = 0.0
+    accounts: Whole = Field(10_000, ge=2, le=5_000_000, description="number of traders")
+    positions: Whole = Field(
+        5_000, ge=1, le=20_000_000, description="number of open positions at the start"
+    )
+    equity_median_usd: Dollars = Field(910.0, description="median equity of the body, USD")
+    equity_log_sd: Real = Field(
+        2.7, ge=0.0, le=10.0, description="standard deviation of log equity in the body"
+    )
+    equity_tail_exponent: Real = Field(
+        0.76, ge=0.01, le=10.0, description="Pareto exponent of the tail"
+    )
+    equity_tail_from_usd: Dollars = Field(
+        140_000.0, description="where the tail begins, USD"
+    )
+    equity_cap_usd: Dollars = Field(300e6, description="largest equity, USD")
+    leverage_median: Positive = Field(
+        0.65, description="leverage of an account of median equity"
+    )
+    leverage_log_sd: Real = Field(
+        1.6,
+        ge=0.0,
+        le=10.0,
+        description="standard deviation of log leverage at given equity",
+    )
+    leverage_equity_slope: Real = Field(
+        -0.18, ge=-5.0, le=5.0, description="rise of log leverage per unit of log equity"
+    )
+    more_markets_share: Real = Field(
+        0.3,
+        ge=0.0,
+        lt=1.0,
+        description="chance of a further market for whoever holds a position",
+    )
+    small_account_tilt: Share = Field(
+        0.5, description="power of market weights for accounts below the tail"
+    )
+    isolated_share: Share = Field(
+        0.0, description="share of positions with isolated margin"
+    )
 
 
-class Rung(_Part):
-    """One rung of the liquidation ladder.
-
-    * ``book``: close through the order book, `share` of the position first if it is
-      above `above_usd`, the rest after `cooldown_s`; `price` says how bad it may get
-      (`slippage` from the mark, the bankruptcy price, or the fillable price of dYdX v4
-      with its `spread`); not tried below `down_to` times maintenance.
-    * ``backstop``: the vault takes over position and margin below `below` times
-      maintenance, on a clock of `tick_s`; an account that owes more than `loss_cap_usd`
-      is left to the rungs below.
-    * ``insurance``: the fund takes the position over at its bankruptcy price
-      (``mode = "takeover"``) or pays what an account without positions owes
-      (``mode = "pay"``).
-    * ``socialise``: bad debt up to `max(up_to_usd, up_to_open_interest * open interest)`
-      is charged to the other side per contract.
-    * ``wave``: what is still short goes to ADL on a clock of `tick_s`.
-    """
-
-    rung: Literal["book", "backstop", "insurance", "socialise", "wave"]
-    share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    above_usd: NotNegative = 0.0
-    cooldown_s: NotNegative = 0.0
-    until: Literal["flat", "initial", "maintenance"] = "flat"
-    price: Literal["market", "bankruptcy", "fillable"] = "market"
-    slippage: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
-    spread: NotNegative = 1.5
-    down_to: Share = 0.0
-    below: Share = 1.0
-    loss_cap_usd: NotNegative = 1e12
-    mode: Literal["takeover", "pay"] = "pay"
-    up_to_usd: NotNegative = 0.0
-    up_to_open_interest: Share = 0.0
-    tick_s: NotNegative = 0.0
-
-
-class Venue(_Part):
-    """The venue's own rules and purse."""
-
-    ladder: (
-        Literal["hyperliquid", "binance", "bitmex", "dydx-v4", "aftermath"]
-        | tuple[Rung, ...]
-    ) = "hyperliquid"
-    vault_usd: NotNegative = 0.0
-    vault_unwind_per_s: Share = 0.0
-    insurance_usd: NotNegative = 0.0
-    taker_fee_bps: Annotated[float, Field(ge=0.0, le=1000.0)] = 4.5
-    maker_fee_bps: Annotated[float, Field(ge=-100.0, le=1000.0)] = 1.5
-    liquidation_fee_bps: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.0
-    fees_to_insurance: Share = 0.0
-    funding_interval_s: Annotated[float, Field(gt=0.0)] = 3600.0
-    funding_interest_per_8h: float = 1e-4
-    funding_cap_per_hour: NotNegative = 0.04
-    self_trade: Literal["cancel-resting", "cancel-incoming", "allow"] = "cancel-resting"
-
-    @model_validator(mode="after")
-    def _maker_rebate_is_paid(self) -> Venue:
-        if self.maker_fee_bps + self.taker_fee_bps < 0:
-            raise ValueError("maker_fee_bps + taker_fee_bps must not be negative")
-        return self
-
-
-class Policy(_Part):
-    """An ADL rule: a preset by name, or one answer to each of the six questions."""
-
-    preset: str | None = None
-    trigger: dict[str, Any] | str | None = None
-    severity: dict[str, Any] | str | None = None
-    eligibility: dict[str, Any] | str | None = None
-    seniority: dict[str, Any] | str | None = None
-    allocation: dict[str, Any] | str | None = None
-    settlement: dict[str, Any] | str | None = None
-
-
-class Run(_Part):
+class Run(Part):
     """The Monte Carlo plan."""
 
-    runs: Annotated[int, Field(ge=1, le=100_000_000)] = 16
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
-    policies: Annotated[tuple[Name, ...], Field(min_length=1)] = (
-        "hyperliquid",
-        "pro-rata",
-        "none",
+    runs: Whole = Field(16, ge=1, le=100_000_000, description="number of runs")
+    seed: Whole = Field(1, ge=0, lt=2**63, description="seed of the first run")
+    policies: tuple[Name, ...] = Field(
+        ("hyperliquid", "pro-rata", "none"),
+        min_length=1,
+        max_length=256,
+        description="policies to compare: built-in ones, or those of [policies]",
     )
-    wave_gap_s: Positive = 5.0
-    block: Annotated[int, Field(ge=1, le=100_000)] = 8
+    wave_gap_s: Positive = Field(
+        5.0, description="shortfalls closer together than this are one episode, s"
+    )
+    block: Whole = Field(8, ge=1, le=100_000, description="runs written at a time")
 
 
-class Outputs(_Part):
+class Outputs(Part):
     """What is written besides the tables that every batch has."""
 
-    paths_of_first_runs: Annotated[int, Field(ge=0)] = 4
-    path_interval_s: Positive = 1.0
-    figures: bool = True
-    audit: bool = True
+    paths_of_first_runs: Whole = Field(
+        4, ge=0, le=100_000, description="number of runs whose market paths are written"
+    )
+    path_interval_s: Real = Field(
+        1.0, ge=0.1, le=LARGEST, description="time between rows of a path, s"
+    )
+    figures: Flag = Field(True, description="draw figures after a batch")
+    audit: Flag = Field(True, description="write what each wave was decided from")
 
 
-class Scenario(_Part):
+class Scenario(Part):
     """A whole scenario: the market, the crowd, the venue, the rules and the plan."""
 
-    name: Name
-    description: str = ""
-    time: Time = Time()
-    markets: Annotated[dict[Name, Market], Field(min_length=1, max_length=2000)]
-    market_tail: MarketTail = MarketTail()
-    oracle: Oracle = Oracle()
-    mark: Mark = Mark()
-    makers: Makers = Makers()
-    shocks: tuple[Shock, ...] = ()
-    population: Population = Population()
-    kinds: Annotated[dict[Name, Kind], Field(min_length=1, max_length=100)]
-    venue: Venue = Venue()
-    policies: dict[Name, Policy] = {}
-    run: Run = Run()
-    outputs: Outputs = Outputs()
+    name: Name = Field(description="names the run folder")
+    description: Text = Field("", max_length=10_000, description="what it is for")
+    time: Time = Field(Time(), description="duration and step")
+    markets: dict[Name, Market] = Field(
+        min_length=1, max_length=2000, description="the named markets"
+    )
+    market_tail: MarketTail = Field(MarketTail(), description="many small markets at once")
+    oracle: Oracle = Field(Oracle(), description="how index prices move")
+    mark: Mark = Field(Mark(), description="how positions are marked")
+    makers: Makers = Field(Makers(), description="how makers quote")
+    shocks: tuple[Shock, ...] = Field(
+        (), max_length=10_000, description="scripted moves of the index"
+    )
+    population: Population = Field(Population(), description="who is there")
+    kinds: dict[Name, Kind] = Field(
+        min_length=1, max_length=100, description="kinds of traders and their habits"
+    )
+    venue: Venue = Field(Venue(), description="the venue's rules and purse")
+    policies: dict[Name, Policy] = Field(
+        {}, max_length=256, description="ADL rules by name"
+    )
+    run: Run = Field(Run(), description="the Monte Carlo plan")
+    outputs: Outputs = Field(Outputs(), description="what is written")
 
-    def resolved(self) -> dict[str, Any]:
-        """Plain nested mappings of everything, defaults filled in."""
-        return self.model_dump(mode="json", exclude_none=True)
+    def _faults(self) -> Iterable[Fault]:
+        return checks.of_scenario(self, BUILT_IN_POLICIES)
 
-    def sha256(self) -> str:
-        """Hash of the resolved scenario, the same for equal scenarios."""
-        text = json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+    @property
+    def tail_template(self) -> Market:
+        """The market that those of the tail are like."""
+        return self.market_tail.template or next(reversed(self.markets.values()))
+
+    def market_names(self) -> list[str]:
+        """Names of all markets, in the order of :meth:`all_markets`."""
+        tail = self.market_tail
+        return [*self.markets, *(tail.name(rank) for rank in range(1, tail.count + 1))]
 
     def all_markets(self) -> dict[str, Market]:
         """Named markets and those of the tail, by name, in a fixed order."""
-        tail = self.market_tail
+        tail, template = self.market_tail, self.tail_template
         found = dict(self.markets)
         for rank in range(1, tail.count + 1):
-            template = tail.template or next(reversed(self.markets.values()))
-            scale = rank**-tail.exponent
-            found[f"{tail.prefix}{rank:03d}"] = template.model_copy(
-                update={
-                    "weight": tail.first_weight * scale,
-                    "depth_usd": max(tail.first_depth_usd * scale, tail.least_depth_usd),
-                }
-            )
+            sizes = {"weight": tail.weight(rank), "depth_usd": tail.depth_usd(rank)}
+            found[tail.name(rank)] = template.model_copy(update=sizes)
         return found
+
+    def resolved(self) -> dict[str, Any]:
+        """The scenario as plain nested tables, with every default filled in.
+
+        Read again by :func:`from_mapping` it gives an equal scenario. The order of markets
+        and kinds is part of it: random draws go by their place.
+        """
+        tables = self.model_dump(mode="json", exclude_none=True)
+        for policy in tables["policies"].values():
+            policy.update({part: _sorted(answer) for part, answer in policy.items()})
+        return tables
+
+    def sha256(self) -> str:
+        """SHA-256 of :meth:`resolved` as JSON without spaces, in hexadecimal."""
+        text = json.dumps(self.resolved(), separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sorted(answer: Any) -> Any:
+    """Free tables with their keys in alphabetical order: there, order means nothing."""
+    if isinstance(answer, dict):
+        return {key: _sorted(answer[key]) for key in sorted(answer)}
+    if isinstance(answer, list):
+        return [_sorted(below) for below in answer]
+    return answer
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> Scenario:
@@ -396,74 +407,13 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Scenario:
     ScenarioError
         One line that names the file, the key and what would be right.
     """
-    return from_mapping(_read(Path(path), ()), overrides, source=str(path))
+    document = reduce(loading.override, overrides, loading.read(Path(path)))
+    return loading.check(Scenario, document)
 
 
 def from_mapping(
     data: Mapping[str, Any], overrides: Iterable[str] = (), source: str = "scenario"
 ) -> Scenario:
     """Check a scenario given as nested mappings; errors as :func:`load`."""
-    merged = dict(data)
-    for text in overrides:
-        merged = _merge(merged, _parse_override(text))
-    try:
-        return Scenario.model_validate(merged)
-    except ValidationError as error:
-        raise ScenarioError(_one_line(source, error)) from None
-
-
-def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    """Read a file and what it extends, nearest last."""
-    if path.resolve() in seen:
-        raise ScenarioError(f"{path}: extends: the files extend each other in a circle")
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ScenarioError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: cannot be read as text: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{path}: not valid TOML: {error}") from None
-    parent = data.pop("extends", None)
-    if parent is None:
-        return data
-    if not isinstance(parent, str):
-        raise ScenarioError(
-            f"{path}: extends = {parent!r}: must be the path of a scenario file"
-        )
-    return _merge(_read(path.parent / parent, (*seen, path.resolve())), data)
-
-
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one tree of tables over another; lists and values are replaced whole."""
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        if isinstance(below, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merge(below, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _parse_override(text: str) -> dict[str, Any]:
-    """``a.b=3`` as ``{"a": {"b": 3}}``; a value that is no TOML is taken as text."""
-    key, separator, value = text.partition("=")
-    if not separator or not all(key.strip().split(".")):
-        raise ScenarioError(f"--set {text}: must be key=value, such as run.runs=4")
-    try:
-        parsed = tomllib.loads(f"value = {value.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    for part in reversed(key.strip().split(".")):
-        parsed = {part: parsed}
-    return dict(parsed)
-
-
-def _one_line(source: str, error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "scenario"
-    message = first["msg"].removeprefix("Value error, ")
-    given = first.get("input")
-    shown = "" if isinstance(given, Mapping) else f" = {given!r}"
-    return f"{source}: {where}{shown}: {message}"
+    document = reduce(loading.override, overrides, loading.given(data, source))
+    return loading.check(Scenario, document)

@@ -81,6 +81,7 @@ def anything(seed: int) -> Scenario:
             "depth_usd": float(10 ** rng.uniform(3, 5)),
             "daily_volatility": float(rng.uniform(0.02, 0.3)),
         }
+    accounts = int(rng.integers(20, 300))
     step = float(rng.choice([0.1, 0.5, 1.0, 5.0, 10.0]))
     return crash(
         name=f"anything-{seed}",
@@ -94,8 +95,8 @@ def anything(seed: int) -> Scenario:
             }
         ],
         population={
-            "accounts": int(rng.integers(20, 300)),
-            "positions": int(rng.integers(10, 250)),
+            "accounts": accounts,
+            "positions": int(rng.integers(2 * len(markets), accounts * len(markets))),
             "isolated_share": float(rng.choice([0.0, 0.3])),
         },
         venue={

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from abm.units import floor_fraction, fraction_of, ppm, quanta, share_of, usd
+from abm.arithmetic import floor_fraction, fraction_of, share_of
+from abm.units import ppm, quanta, usd
 
 LEAST, MOST = -(2**63), 2**63 - 1
 quick = settings(max_examples=600, deadline=None, derandomize=True)

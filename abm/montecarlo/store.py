@@ -200,7 +200,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     partial = folder / f"{MANIFEST}.partial"
     try:
         with partial.open("w", encoding="utf-8") as handle:
-            json.dump(manifest, handle, indent=1, sort_keys=True)
+            json.dump(manifest, handle, indent=1)
             handle.write("\n")
             handle.flush()
             os.fsync(handle.fileno())

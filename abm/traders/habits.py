@@ -16,7 +16,7 @@ from abm.market.book import BUY, LIMIT, MARKET, SELL
 from abm.market.makers import fear_of
 from abm.venue.ledger import deposit, withdraw
 from abm.venue.margin import health
-from abm.world import NONE, USER, Crowd, World
+from abm.world import NONE, USER, Crowd, Ledger, Logs, Markets, World
 
 CALM = 0
 REBUILDING = 1
@@ -170,14 +170,14 @@ def _sleep(world: World, trader: int) -> None:
 
 @kernel
 def ask(
-    world: World, account: int, market: int, side: int, kind: int, tick: int, lots: int,
-    reduce_only: int, cancel_first: int,
+    inbox: Any, logs: Logs, account: int, market: int, side: int, kind: int, tick: int,
+    lots: int, reduce_only: int, cancel_first: int,
 ) -> None:  # fmt: skip
     """Put an order into the inbox; it reaches the book when the market is matched."""
-    count = world.logs.counts[0].inbox
-    if lots <= 0 or count >= world.inbox.shape[0]:
+    count = logs.counts[0].inbox
+    if lots <= 0 or count >= inbox.shape[0]:
         return
-    request = world.inbox[count]
+    request = inbox[count]
     request.account = account
     request.market = market
     request.side = side
@@ -186,13 +186,12 @@ def ask(
     request.lots = lots
     request.reduce_only = reduce_only
     request.cancel_first = cancel_first
-    world.logs.counts[0].inbox = count + 1
+    logs.counts[0].inbox = count + 1
 
 
 @kernel
-def _pick_position(world: World, account: int, u: float) -> int:
+def _pick_position(ledger: Ledger, account: int, u: float) -> int:
     """One of an account's positions at random, or `NONE`."""
-    ledger = world.ledger
     count = 0
     slot = ledger.accounts[account].first_position
     while slot != NONE:
@@ -217,11 +216,11 @@ def _act(world: World, trader: int) -> None:
         clock.seed, draws.TRADER_ACT, trader, 2 * clock.step
     )
     equity, maintenance, _ = health(ledger, world.risk, world.markets, account)
-    slot = _pick_position(world, account, pick)
+    slot = _pick_position(ledger, account, pick)
     if slot != NONE and equity < kind.comfort * maintenance:
         _defend(world, account, kind, slot, choice, equity, maintenance)
         return
-    if slot != NONE and _is_losing(world, kind, slot):
+    if slot != NONE and _is_losing(world.markets, kind, ledger.positions[slot]):
         _reduce(world, account, slot, 1.0)
         return
     if equity <= 0:
@@ -248,11 +247,10 @@ def _defend(
 
 
 @inlined
-def _is_losing(world: World, kind: Any, slot: int) -> bool:
+def _is_losing(markets: Markets, kind: Any, position: Any) -> bool:
     """True if a position has lost more than the kind's stop allows of its cost."""
-    position = world.ledger.positions[slot]
-    unit = world.markets.specs[position.market].unit
-    value = position.lots * world.markets.state[position.market].mark * unit
+    unit = markets.specs[position.market].unit
+    value = position.lots * markets.state[position.market].mark * unit
     return position.cost - value > kind.stop_loss * abs(position.cost)
 
 
@@ -261,7 +259,7 @@ def _reduce(world: World, account: int, slot: int, share: float) -> None:
     position = world.ledger.positions[slot]
     lots = max(1, int(abs(position.lots) * share))
     side = SELL if position.lots > 0 else BUY
-    ask(world, account, position.market, side, MARKET, 0, lots, 1, 1)
+    ask(world.inbox, world.logs, account, position.market, side, MARKET, 0, lots, 1, 1)
 
 
 @kernel
@@ -290,11 +288,11 @@ def _trade(
     if lots < 1:
         return
     if kind_of_order < kind.market_order_share:
-        ask(world, row.account, market, side, MARKET, 0, lots, 0, 1)
+        ask(world.inbox, world.logs, row.account, market, side, MARKET, 0, lots, 0, 1)
         return
     away = -math.log(offset) * kind.limit_offset
     tick = int(state.mark * (1.0 - side * min(away, 0.5)) + 0.5)
-    ask(world, row.account, market, side, LIMIT, tick, lots, 0, 1)
+    ask(world.inbox, world.logs, row.account, market, side, LIMIT, tick, lots, 0, 1)
 
 
 # --- reacting to ADL --------------------------------------------------------------------
@@ -341,7 +339,7 @@ def _react_now(world: World, trader: int) -> None:
     if row.mood == REBUILDING:
         lots = int(abs(row.closed_lots) * crowd.kinds[row.kind].rebuild_size)
         side = BUY if row.closed_lots > 0 else SELL
-        ask(world, account, row.hit_market, side, MARKET, 0, lots, 0, 1)
+        ask(world.inbox, world.logs, account, row.hit_market, side, MARKET, 0, lots, 0, 1)
         row.mood = CALM
         row.closed_lots = 0
         crowd.state[0].rebuilt += 1

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from abm.arithmetic import fraction_of, share_of
 from abm.compiled import inlined, kernel
-from abm.units import fraction_of, share_of
 from abm.world import NONE, Book, Ledger, Risk, find_position, touch
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from abm.arithmetic import floor_fraction, share_of
 from abm.compiled import inlined, kernel
 from abm.market.book import IOC, cancel_all, submit
-from abm.units import floor_fraction, share_of
 from abm.venue.ledger import hand_over, move_cash, settle_fills, unhook
 from abm.venue.margin import arm, equity_of, health, initial_margin, maintenance_of
 from abm.world import (
@@ -19,6 +19,7 @@ from abm.world import (
     NONE,
     Book,
     Ledger,
+    Logs,
     Markets,
     Risk,
     World,
@@ -169,26 +170,28 @@ def _fillable(
 
 
 @kernel
-def _log(world: World, account: int, market: int, rung: int, lots: int, value: int) -> Any:
-    counts = world.logs.counts[0]
-    row = world.logs.liquidations[counts.liquidations]
-    row.now_ms = world.clock[0].now_ms
+def _log(
+    logs: Logs, now_ms: int, mark: int, account: int, market: int, rung: int, lots: int,
+    value: int, shortfall: int,
+) -> None:  # fmt: skip
+    """Write a liquidation event down."""
+    counts = logs.counts[0]
+    row = logs.liquidations[counts.liquidations]
+    row.now_ms = now_ms
+    row.mark = mark
     row.account = account
     row.market = market
     row.rung = rung
     row.lots = lots
     row.value = value
-    row.shortfall = 0
-    row.mark = world.markets.state[market].mark
+    row.shortfall = shortfall
     counts.liquidations += 1
-    return counts.liquidations - 1
 
 
 @inlined
-def _log_has_room(world: World) -> bool:
+def _log_has_room(logs: Logs, n_markets: int) -> bool:
     """False if the log might overflow: whoever is left waits for the next step."""
-    rows = 4 * (world.markets.specs.shape[0] + 2)
-    return world.logs.counts[0].liquidations + rows <= world.logs.liquidations.shape[0]
+    return logs.counts[0].liquidations + 4 * (n_markets + 2) <= logs.liquidations.shape[0]
 
 
 @kernel
@@ -217,7 +220,8 @@ def _close_on_book(
     move_cash(ledger, account, ledger.pots[0].insurance, fee)
     owner.fees += fee
     markets.state[market].liquidated_lots += filled
-    _log(world, account, market, rung, side * filled, value)
+    now, mark = world.clock[0].now_ms, markets.state[market].mark
+    _log(world.logs, now, mark, account, market, rung, side * filled, value, 0)
 
 
 @kernel
@@ -263,6 +267,7 @@ def _take_over(
     equity, maintenance, _ = health(ledger, risk, markets, account)
     owner = ledger.accounts[account]
     shortfall = max(0, -equity)
+    clock = world.clock[0]
     while owner.first_position != NONE:
         slot = owner.first_position
         position = ledger.positions[slot]
@@ -271,12 +276,13 @@ def _take_over(
         if at_bankruptcy:
             value = bankruptcy_value(ledger, risk, markets, slot, equity, maintenance)
         hand_over(ledger, risk, book.tops[market].first_level, slot, taker, value)
-        row = _log(world, account, market, rung, -lots, -value)
-        world.logs.liquidations[row].shortfall = shortfall
+        mark = markets.state[market].mark
+        _log(
+            world.logs, clock.now_ms, mark, account, market, rung, -lots, -value, shortfall
+        )
         shortfall = 0
         markets.state[market].taken_over_lots += abs(lots)
     move_cash(ledger, account, taker, owner.cash)
-    clock = world.clock[0]
     if clock.first_takeover_ms < 0 and maintenance > 0:
         clock.first_takeover_ms = clock.now_ms
 
@@ -292,8 +298,9 @@ def _pay(world: World, account: int) -> None:
         return
     move_cash(ledger, fund, account, amount)
     ledger.pots[0].insurance_paid += amount
-    row = _log(world, account, max(owner.debt_market, 0), INSURANCE_RUNG, 0, 0)
-    world.logs.liquidations[row].shortfall = amount
+    market = max(owner.debt_market, 0)
+    now, mark = world.clock[0].now_ms, world.markets.state[market].mark
+    _log(world.logs, now, mark, account, market, INSURANCE_RUNG, 0, 0, amount)
 
 
 @kernel
@@ -327,8 +334,8 @@ def _socialise(world: World, rung: Any, account: int) -> None:
     owner.cash += debt
     ledger.accounts[ledger.pots[0].insurance].cash += raised - debt
     ledger.pots[0].socialised += debt
-    row = _log(world, account, market, SOCIALISE_RUNG, 0, 0)
-    world.logs.liquidations[row].shortfall = debt
+    now, mark = world.clock[0].now_ms, markets.state[market].mark
+    _log(world.logs, now, mark, account, market, SOCIALISE_RUNG, 0, 0, debt)
 
 
 @inlined
@@ -425,7 +432,7 @@ def liquidate(world: World) -> None:
         )
     if risk.watch[0].n > 0:
         for i in range(risk.watch[0].n):
-            if _log_has_room(world):
+            if _log_has_room(world.logs, markets.specs.shape[0]):
                 _descend(world, risk.watched[i], backstop_is_due)
         _release(world)
     _unwind_backstop(world)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from abm.arithmetic import share_of
 from abm.compiled import inlined, kernel
-from abm.units import share_of
 from abm.venue.ledger import unhook
 from abm.world import NONE, Book, Ledger, Markets, Risk
 

@@ -1,0 +1,227 @@
+"""Whatever is wrong with a file, one line comes that names the file and the key."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from abm.scenario import ScenarioError, from_mapping, load
+from abm.toml_out import key_to_toml, to_toml
+from tests.scenario_files import SOURCES, Key, only_line, tree_of, walk
+
+REQUIRED = {
+    "name", "markets", "kinds", "tick_usd", "lot", "start_usd", "tiers", "depth_usd",
+    "notional_usd", "start_s", "log_return", "rung",
+}  # fmt: skip
+MAY_BE_NEGATIVE = {
+    "beta", "entry_mean", "jump_mean", "log_return", "trend", "leverage_equity_slope",
+    "rebuild_latency_log_mean", "maker_fee_bps", "funding_interest_per_8h",
+}  # fmt: skip
+
+
+class Mutation(NamedTuple):
+    """One thing wrong with one of the sources."""
+
+    source: str
+    what: str
+    key: Key
+    change: Callable[[Any, str | int], None]
+
+    def __str__(self) -> str:
+        return f"{self.source}-{key_to_toml(*self.key)}-{self.what}"
+
+
+def set_to(value: Any) -> Callable[[Any, str | int], None]:
+    def change(holder: Any, part: str | int) -> None:
+        holder[part] = value
+
+    return change
+
+
+def delete(holder: Any, part: str | int) -> None:
+    del holder[part]
+
+
+def misspell(holder: Any, part: str | int) -> None:
+    holder[f"{part}x"] = holder.pop(part)
+
+
+def is_free(key: Key) -> bool:
+    """True within an answer of a policy: what it may hold is the policy's business."""
+    return key[0] == "policies" and len(key) > 2
+
+
+def is_required(key: Key) -> bool:
+    """True if a scenario cannot do without the key where it stands."""
+    if key[-1] == "share":
+        return key[0] == "kinds"
+    if key[-1] == "max_leverage":
+        return "tiers" in key
+    if key[:2] == ("policies", "own"):
+        return len(key) == 3
+    return key[-1] in REQUIRED and not is_free(key)
+
+
+def mutations_of(source: str) -> Iterator[Mutation]:
+    for key, value in walk(tree_of(source)):
+        last = key[-1]
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        named = key[0] in ("markets", "kinds", "policies") and len(key) == 2
+        if is_required(key):
+            yield Mutation(source, "missing", key, delete)
+        if isinstance(last, str) and not named and not is_free(key):
+            yield Mutation(source, "misspelt", key, misspell)
+        if number:
+            for wrong in (math.nan, math.inf, -math.inf):
+                yield Mutation(source, f"{wrong}", key, set_to(wrong))
+        if is_free(key):
+            continue
+        if number:
+            for wrong in (1e300, 10**400, True, "5", "nan", [1.0], {"x": 1}, ""):
+                yield Mutation(source, f"{str(wrong)[:9]!r}", key, set_to(wrong))
+            if last not in MAY_BE_NEGATIVE:
+                yield Mutation(source, "negative", key, set_to(-1.0 - abs(value)))
+        elif isinstance(value, (bool, str)):
+            for wrong in (3, [True], {"x": 1}):
+                if not (key[-1] == "ladder" and wrong == [True]):
+                    yield Mutation(source, f"{wrong!r}", key, set_to(wrong))
+        else:
+            for wrong in (3, "text", False):
+                yield Mutation(source, f"{wrong!r}", key, set_to(wrong))
+
+
+MUTATIONS = [*mutations_of("minimal"), *mutations_of("big")]
+
+
+def test_there_are_hundreds_of_mutations_of_every_sort() -> None:
+    assert len(MUTATIONS) > 1000
+    assert len({mutation.what for mutation in MUTATIONS}) > 15
+
+
+@pytest.fixture(scope="module")
+def bad_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bad") / "bad.toml"
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=str)
+def test_a_mutated_file_gives_one_line_with_file_and_key(
+    mutation: Mutation, bad_file: Path
+) -> None:
+    tree = tree_of(mutation.source)
+    holder: Any = tree
+    for part in mutation.key[:-1]:
+        holder = holder[part]
+    mutation.change(holder, mutation.key[-1])
+    bad_file.write_text(to_toml(tree))
+    with pytest.raises(ScenarioError) as error:
+        load(bad_file)
+    message = only_line(error)
+    key = key_to_toml(*mutation.key)
+    assert message.startswith(f"{bad_file}: {key}"), message
+    if mutation.what == "missing":
+        assert f"{key}: is missing: must be " in message
+    elif mutation.what == "misspelt":
+        assert f"{key}x" in message
+        assert "unknown key; did you mean" in message
+    else:
+        assert f"{key} = " in message
+        assert ": must be " in message
+
+
+# --- anything at all --------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def loaded_or_one_line() -> Iterator[None]:
+    try:
+        yield
+    except ScenarioError as error:
+        if not str(error).isprintable():
+            raise AssertionError("not one clear line") from error
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.dates(),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(max_size=5), below),
+    max_leaves=6,
+)
+PLACES = [key for key, _ in walk(tree_of("big"))]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(PLACES), ANYTHING)
+@example(("markets",), {"\ud800": 1})
+@example(("name",), [16**5000])
+@example(("name",), {"x": [16**5000, None]})
+@example(("policies", "own", "severity"), {"x": 16**5000})
+def test_whatever_is_put_anywhere_the_scenario_loads_or_one_line_comes(
+    key: Key, value: Any
+) -> None:
+    tree = tree_of("big")
+    holder: Any = tree
+    for part in key[:-1]:
+        holder = holder[part]
+    holder[key[-1]] = value
+    with loaded_or_one_line():
+        from_mapping(tree).resolved()
+
+
+NUMBERS = [
+    key
+    for key, value in walk(tree_of("big"))
+    if isinstance(value, (int, float)) and not isinstance(value, bool)
+]
+EXTREMES = [5e-324, 1e-300, 1e-9, 0, 0.01, 1 - 2**-53, 1, 1 + 2**-52, 2, 1e9, 1e12, 2**63]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(st.sampled_from(NUMBERS), st.sampled_from(EXTREMES), min_size=1))
+def test_extreme_numbers_together_load_or_one_line_comes(
+    extremes: dict[Key, float],
+) -> None:
+    tree = tree_of("big")
+    for key, value in extremes.items():
+        holder: Any = tree
+        for part in key[:-1]:
+            holder = holder[part]
+        holder[key[-1]] = value
+    with loaded_or_one_line():
+        from_mapping(tree).resolved()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=20), st.text(max_size=20))
+@example("run", "{runs = 0x" + "f" * 5000 + "}")
+@example("0" * 5000, "1")
+@example("shocks." + "9" * 5000, "1")
+@example("\ud800", "\ud800")
+def test_whatever_is_overridden_the_scenario_loads_or_one_line_comes(
+    name: str, words: str
+) -> None:
+    for text in (f"{name}={words}", f"venue.{name}={words}", f"name={words}"):
+        with loaded_or_one_line():
+            load(SOURCES["minimal"], [text])
+
+
+@settings(max_examples=200, deadline=None)
+@given(content=st.binary(max_size=200))
+def test_whatever_bytes_are_in_a_file_one_line_comes(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("bytes") / "bad.toml"
+    path.write_bytes(content)
+    with pytest.raises(ScenarioError) as error:
+        load(path)
+    assert str(error.value).isprintable()

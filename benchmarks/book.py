@@ -156,7 +156,8 @@ def run() -> list[Row]:
             ratio=ratio,
             bar="15 million/s and 8x",
             met=rate >= 15.0 and ratio >= 8.0 and same,
-            same_work=f"{'all' if same else 'NOT all'} {count:,} trades alike, {volume:,} lots",
+            same_work=f"{count:,} trades {'alike' if same else 'NOT alike'}, "
+            f"{volume:,} lots",
         )
     ]
 

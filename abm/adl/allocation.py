@@ -45,11 +45,21 @@ def queue(capacity: Array, score: Array, budget: int) -> Array:
     -------
     array of int64, shape (n,)
     """
-    order = np.argsort(-score, kind="stable")
+    order = _from_the_highest(score)
     ahead = np.cumsum(capacity[order]) - capacity[order]
     amounts = np.empty_like(capacity)
     amounts[order] = np.clip(budget - ahead, 0, capacity[order])
     return amounts
+
+
+def _from_the_highest(score: Array) -> Array:
+    """Rows in falling order of score, ties in the order of rows."""
+    order = np.argsort(-score)
+    ranked = score[order]
+    if (ranked[1:] == ranked[:-1]).any():
+        # Only a stable sort keeps ties in order; it takes four times as long.
+        return np.argsort(-score, kind="stable")
+    return order
 
 
 def pro_rata(capacity: Array, score: Array, budget: int) -> Array:
@@ -108,11 +118,12 @@ def hyperliquid_score(wave: Wave, payers: Payers) -> Array:
     Hyperliquid docs, "Auto-deleveraging", which prints the formula for longs; the inverse
     for shorts is the reading under which a larger gain ranks higher on both sides.
     """
-    rows = wave.candidates[payers.row]
-    value = np.abs(rows["value"].astype(np.float64))
-    cost = np.abs(rows["cost"].astype(np.float64))
-    gain = np.where(rows["lots"] > 0, value / cost, cost / np.maximum(value, 1.0))
-    return np.asarray(gain * value / rows["equity"])
+    # Field by field: picking whole records is slow.
+    rows, row = wave.candidates, payers.row
+    value = np.abs(rows["value"][row].astype(np.float64))
+    cost = np.abs(rows["cost"][row].astype(np.float64))
+    gain = np.where(rows["lots"][row] > 0, value / cost, cost / np.maximum(value, 1.0))
+    return np.asarray(gain * value / rows["equity"][row])
 
 
 SCORES: dict[str, Score] = {"hyperliquid": hyperliquid_score}

@@ -138,11 +138,11 @@ class Policy:
         wanted = np.zeros(2 * len(wave.mark), np.int64)
         np.add.at(wanted, groups, need)
         for tier in self._ask("seniority", wave, self.seniority, wave, payers):
-            for group in np.unique(payers.group):
-                budget = int(wanted[group])
-                if budget <= 0:
-                    continue
+            for group in np.flatnonzero(wanted):
                 members = np.flatnonzero(payers.group == group)
+                if not len(members):
+                    continue
+                budget = int(wanted[group])
                 capacity = tier[members]
                 given = self._ask(
                     "allocation", wave, rule.share, capacity, score[members], budget

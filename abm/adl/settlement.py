@@ -8,7 +8,7 @@ import numpy as np
 
 from abm.adl.eligibility import Payers
 from abm.adl.wave import Wave
-from abm.compiled import kernel
+from abm.compiled import inlined, kernel
 from abm.venue.ledger import book_lots, move_cash
 from abm.world import Array, Ledger, World
 
@@ -74,10 +74,12 @@ def close_contracts(
     fills = np.empty(len(order) + len(sought), ADL_FILL)
     count = _close_pairs(
         world,
-        wave.candidates[payers.row[order]],
+        wave.candidates,
+        payers.row[order],
         payers.group[order],
         lots[order],
-        wave.bankrupt[sought],
+        wave.bankrupt,
+        sought,
         group[sought],
         need[sought],
         price,
@@ -89,10 +91,12 @@ def close_contracts(
 @kernel
 def _close_pairs(
     world: World,
-    payers: Array,
+    candidates: Array,
+    payer_row: Array,
     payer_group: Array,
     lots: Array,
     bankrupt: Array,
+    bankrupt_row: Array,
     bankrupt_group: Array,
     need: Array,
     price: Array,
@@ -101,17 +105,17 @@ def _close_pairs(
     """Pair payers with bankrupt positions of their group, both sorted by group."""
     count = 0
     j = 0
-    for i in range(payers.shape[0]):
+    for i in range(payer_row.shape[0]):
         left = lots[i]
         while left > 0:
             while bankrupt_group[j] < payer_group[i] or need[j] == 0:
                 j += 1
             size = min(left, need[j])
-            payer = payers[i]
+            payer = candidates[payer_row[i]]
             fill = fills[count]
             fill.market = payer.market
             fill.account = payer.account
-            fill.bankrupt = bankrupt[j].account
+            fill.bankrupt = bankrupt[bankrupt_row[j]].account
             fill.lots = size if payer.lots > 0 else -size
             fill.held = payer.lots
             fill.price = price[payer.market]
@@ -123,7 +127,7 @@ def _close_pairs(
     return count
 
 
-@kernel
+@inlined
 def _close_pair(world: World, fill: Any) -> None:
     market = fill.market
     level = world.book.tops[market].first_level

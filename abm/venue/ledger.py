@@ -38,7 +38,7 @@ def unhook(risk: Risk, positions: Any, slot: int, level: int) -> None:
     position.trigger = NONE
 
 
-@kernel
+@inlined
 def _open_position(ledger: Ledger, account: int, market: int) -> int:
     pots = ledger.pots[0]
     slot = pots.free_position
@@ -56,7 +56,7 @@ def _open_position(ledger: Ledger, account: int, market: int) -> int:
     return slot
 
 
-@kernel
+@inlined
 def _free_position(ledger: Ledger, slot: int) -> None:
     position = ledger.positions[slot]
     owner = ledger.accounts[position.account]
@@ -76,7 +76,7 @@ def _free_position(ledger: Ledger, slot: int) -> None:
     pots.used_positions -= 1
 
 
-@kernel
+@inlined
 def book_lots(
     ledger: Ledger, risk: Risk, level: int, account: int, market: int, lots: int, value: int
 ) -> int:

@@ -338,7 +338,7 @@ def _socialise(world: World, rung: Any, account: int) -> None:
     _log(world.logs, now, mark, account, market, SOCIALISE_RUNG, 0, 0, debt)
 
 
-@kernel
+@inlined
 def _descend(world: World, account: int, backstop_is_due: bool) -> None:
     """Take one account down the ladder; ADL may have it once no other rung will."""
     ledger, risk, markets = world.ledger, world.risk, world.markets

@@ -45,7 +45,7 @@ def initial_of(tiers: Any, spec: Any, notional: int) -> int:
     return share_of(notional, tier.initial_ppm) - tier.initial_deduction
 
 
-@kernel
+@inlined
 def health(ledger: Ledger, risk: Risk, markets: Markets, account: int) -> Any:
     """Equity, maintenance margin and notional of an account at the marks, in quanta."""
     equity = ledger.accounts[account].cash
@@ -64,7 +64,7 @@ def health(ledger: Ledger, risk: Risk, markets: Markets, account: int) -> Any:
     return equity, maintenance, notional
 
 
-@kernel
+@inlined
 def equity_of(ledger: Ledger, markets: Markets, account: int) -> int:
     """Equity of an account at the marks, in quanta."""
     equity = ledger.accounts[account].cash

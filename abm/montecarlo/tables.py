@@ -70,7 +70,7 @@ def of_run(
         "waves": waves,
         "liquidations": _liquidations(record.liquidations, world, names, kind),
         "paths": _paths(record.paths, world, names),
-        "audit": _stack([_audit(call, names) for call in record.calls]) if audit else {},
+        "audit": _stack([_audit(call, names, kind) for call in record.calls if audit]),
     }
     columns["runs"] = _run(engine, start, columns)
     return {name: _table(name, rows, run, engine.policy.name) for name, rows in columns.items()}
@@ -187,7 +187,7 @@ def _ranks(score: Array) -> Array:
     return ranks
 
 
-def _audit(call: Call, names: Names) -> Columns:
+def _audit(call: Call, names: Names, kind: Array) -> Columns:
     wave, outcome = call.wave, call.outcome
     rows = wave.candidates[outcome.payers.row]
     market = rows["market"]
@@ -195,6 +195,7 @@ def _audit(call: Call, names: Names) -> Columns:
         "wave": np.full(len(rows), wave.number),
         "time_s": np.full(len(rows), wave.now_s),
         "account": rows["account"],
+        "kind": kind[rows["account"]],
         "market": names.markets[market],
         "lots": rows["lots"],
         "cost_quanta": rows["cost"],

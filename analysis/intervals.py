@@ -21,6 +21,7 @@ DRAWS = 4000
 SEED = 20251010
 
 _FEWEST_VALUES = 5
+_ONE = 1.0 - 1e-9
 _MOST_VALUES = 10_000
 _CHUNK = 4_000_000
 
@@ -165,9 +166,12 @@ def quantile_interval(
 
 
 def expected_shortfall(values: npt.ArrayLike, tail: float) -> float:
-    """Mean of the largest values: of the share `tail` of them, the last one in part."""
+    """Mean of the largest values: of the share `tail` of them, the last one in part.
+
+    NaN if that share is less than one value.
+    """
     ordered = np.sort(np.asarray(values, float))[::-1]
-    if len(ordered) == 0:
+    if tail * len(ordered) < _ONE:
         return np.nan
     return float(_tail_means(ordered, np.ones((1, len(ordered))), tail)[0])
 
@@ -181,7 +185,7 @@ def expected_shortfall_interval(
     tail the upper end is given as infinite.
     """
     ordered = np.sort(np.asarray(values, float))[::-1]
-    if len(ordered) < _FEWEST_VALUES:
+    if tail * len(ordered) < _ONE:
         return UNKNOWN
     if ordered[0] == ordered[-1]:
         return Interval(float(ordered[0]), float(ordered[0]))

@@ -54,7 +54,10 @@ def share(value: float) -> str:
         return f"{percent:.0f}%"
     if 99.95 <= percent < 100.0:
         return ">99.9%"
-    return f"{percent:.2f}%" if abs(percent) < 0.995 else f"{percent:.1f}%"
+    if 0.0 < percent < 0.005:
+        return "<0.01%"
+    digits = 2 if abs(percent) < 0.995 else 1 if abs(percent) < 99.95 else 0
+    return f"{percent:.{digits}f}%"
 
 
 def signed(text: str) -> str:

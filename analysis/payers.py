@@ -20,6 +20,8 @@ from abm.montecarlo.store import Batch
 MOST_ROWS = 30_000_000
 """Haircut rows that are read at most; larger batches are told from their first runs."""
 
+_EVERYONE = 0.99
+
 _QUANTA_PER_USD = 1e6
 _ACCOUNT = ["policy", "run", "account"]
 
@@ -35,7 +37,8 @@ class Payers:
         `capacity_usd` (the profit it had) and `equity_usd`.
     able : DataFrame
         One row a run and account that any policy could have asked: `kind`,
-        `capacity_usd`, `equity_usd`. From the audited runs only; empty without audit.
+        `capacity_usd`, `equity_usd`. From the audited runs; from all if there a policy
+        was seen to ask practically everyone; empty without audit.
     by_contracts : frozenset of str
         Policies that close contracts.
     runs : int
@@ -52,6 +55,18 @@ class Payers:
         """Policies under which anybody was hit."""
         return list(self.paid["policy"].unique())
 
+    def where_both_are_known(self) -> Payers:
+        """Only the runs of which it is known who could have paid, if there are any.
+
+        Sizes are so heavy-tailed that payers of some runs cannot be held against profits
+        of others.
+        """
+        known = self.able["run"].unique()
+        if len(known) == 0:
+            return self
+        paid = self.paid[self.paid["run"].isin(known)]
+        return Payers(paid, self.able, self.by_contracts, len(known))
+
 
 def read_payers(batch: Batch) -> Payers:
     """Add up a batch's haircuts by account, and what the audited accounts could pay."""
@@ -59,7 +74,7 @@ def read_payers(batch: Batch) -> Payers:
     paid = _paid(batch, stretches)
     contracts = frozenset(paid.loc[paid["closed_usd"] > 0, "policy"].unique())
     runs = sum(len(stretch) for stretch in stretches)
-    return Payers(paid, _able(batch, contracts), contracts, runs)
+    return Payers(paid, _able(batch, contracts, paid), contracts, runs)
 
 
 def _stretches(batch: Batch) -> list[range]:
@@ -113,21 +128,32 @@ def _add_up(batch: Batch, runs: range) -> pa.Table:
     return table.group_by(_ACCOUNT, use_threads=False).aggregate(wanted)
 
 
-def _able(batch: Batch, contracts: frozenset[str]) -> pd.DataFrame:
+def _able(batch: Batch, contracts: frozenset[str], paid: pd.DataFrame) -> pd.DataFrame:
     """Profit of every account that any policy could have asked, the most over calls."""
+    audited = _audited(batch, contracts)
+    wanted = {"kind": "first", "capacity_usd": "max", "equity_usd": "max"}
+    hit = paid.groupby(["run", "account"], as_index=False).agg(wanted)
+    here = hit[hit["run"].isin(audited["run"].unique())].merge(
+        audited, on=["run", "account"]
+    )
+    asked, everything = here["capacity_usd_y"].sum(), audited["capacity_usd"].sum()
+    if audited.empty or asked < _EVERYONE * everything:
+        return audited
+    both = pd.concat([audited, hit])
+    return both.groupby(["run", "account"], as_index=False).agg(wanted)
+
+
+def _audited(batch: Batch, contracts: frozenset[str]) -> pd.DataFrame:
     columns = ["kind", "value_quanta", "cost_quanta", "equity_quanta", "capacity"]
     table = batch.table("audit", columns=[*_ACCOUNT, "time_s", *columns])
     gain = pc.max_element_wise(pc.subtract(table["value_quanta"], table["cost_quanta"]), 0)
     closes = pc.is_in(table["policy"], pa.array(sorted(contracts), pa.string()))
-    profit = pc.if_else(closes, gain, table["capacity"])
-    table = table.append_column("profit", profit)
+    table = table.append_column("profit", pc.if_else(closes, gain, table["capacity"]))
     wanted = [("profit", "sum"), ("equity_quanta", "max"), ("kind", "min")]
     a_call = table.group_by([*_ACCOUNT, "time_s"], use_threads=False).aggregate(wanted)
     wanted = [("profit_sum", "max"), ("equity_quanta_max", "max"), ("kind_min", "min")]
-    found = (
-        a_call.group_by(["run", "account"], use_threads=False).aggregate(wanted).to_pandas()
-    )
-    found = found.sort_values(["run", "account"], ignore_index=True)
+    a_run = a_call.group_by(["run", "account"], use_threads=False).aggregate(wanted)
+    found = a_run.to_pandas().sort_values(["run", "account"], ignore_index=True)
     return pd.DataFrame(
         {
             "run": found["run"],

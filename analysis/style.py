@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -110,24 +111,25 @@ def new_figure(
     return figure, axes
 
 
-def caption(figure: Figure, text: str) -> None:
-    """Small print at the foot, below everything else."""
+def finish(figure: Figure, text: str, handles: Sequence[Artist] = ()) -> None:
+    """Add the small print at the foot and, if given, a legend in rows below the title."""
+    height = figure.get_figheight()
     lines = textwrap.wrap(text, 158)
-    foot = (0.155 * len(lines) + 0.1) / figure.get_figheight()
-    head = 0.42 / figure.get_figheight()
+    foot = (0.155 * len(lines) + 0.1) / height
+    # A row of the legend takes about 115 letters, and a handle as much room as nine.
+    letters = sum(len(str(handle.get_label())) + 9 for handle in handles)
+    rows = math.ceil(letters / 115)
+    head = (0.42 + 0.25 * rows + 0.1 * bool(rows)) / height
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.set(rect=(0.0, foot, 1.0, 1.0 - foot - head))
-    figure.text(
-        0.012,
-        0.07 / figure.get_figheight(),
-        "\n".join(lines),
-        fontsize=8.5,
-        color=QUIET,
-        ha="left",
-        va="bottom",
-        linespacing=1.25,
-    )
+    if handles:
+        place = {"loc": "upper left", "bbox_to_anchor": (0.005, 1.0 - 0.4 / height)}
+        columns = math.ceil(len(handles) / rows)
+        legend = figure.legend(handles=list(handles), ncols=columns, **place)
+        legend.set_in_layout(False)
+    small = {"fontsize": 8.5, "color": QUIET, "ha": "left", "va": "bottom"}
+    figure.text(0.012, 0.07 / height, "\n".join(lines), linespacing=1.25, **small)
 
 
 def about(batch: Batch) -> str:

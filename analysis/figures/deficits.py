@@ -45,7 +45,7 @@ def draw_deficits(batch: Batch) -> Figure:
     )
     _draw_curves(curves, samples, batch.policies)
     _draw_summary(summary, samples, batch.policies)
-    style.caption(figure, f"{style.about(batch)} {_explanation(samples)}")
+    style.finish(figure, f"{style.about(batch)} {_explanation(samples)}")
     return figure
 
 

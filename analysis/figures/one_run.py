@@ -40,7 +40,7 @@ def draw_one_run(batch: Batch, run: int | None = None, policy: str | None = None
     if number is None:
         figure, axes = style.new_figure(3.0, "What happened in one run?")
         style.nothing_to_show(axes, f"No run finished under {chosen}.")
-        style.caption(figure, style.about(batch))
+        style.finish(figure, style.about(batch))
         return figure
     told = read_run(batch, number, chosen)
     panels = [_draw_prices, _draw_depth, _draw_flows, _draw_purses]
@@ -60,7 +60,7 @@ def draw_one_run(batch: Batch, run: int | None = None, policy: str | None = None
     last.set_xlim(0.0, told.duration_s)
     style.time_axis(last.xaxis, told.duration_s)
     figure.align_ylabels()
-    style.caption(figure, f"{style.about(batch)} Run {number} has seed {told.seed}{why}.")
+    style.finish(figure, f"{style.about(batch)} Run {number} has seed {told.seed}{why}.")
     return figure
 
 

@@ -393,7 +393,18 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Scenario:
     ScenarioError
         One line that names the file, the key and what would be right.
     """
-    return from_mapping(_read(Path(path), ()), overrides, source=str(path))
+    return from_mapping(read(path), overrides, source=str(path))
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """A file as nested mappings, laid over what it extends; not checked any further.
+
+    Raises
+    ------
+    ScenarioError
+        If a file is missing, is no TOML, or extends itself.
+    """
+    return _read(Path(path), ())
 
 
 def from_mapping(

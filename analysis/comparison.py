@@ -22,9 +22,9 @@ TAIL = 0.05
 """The share of worst runs over which a tail mean is taken."""
 
 _WIDTH = 100
-_LABEL_WIDTH = 24
+_LABEL_WIDTH = 22
 _VALUE_WIDTH = 7
-_CELL_WIDTH = 24
+_CELL_WIDTH = 25
 _POLICIES_A_TABLE = 3
 
 _MEANS = {
@@ -171,16 +171,16 @@ _LINES = (
     _Line("Residual, mean", "residual_mean", notation.usd),
     _Line("Runs with a residual", "residual_runs", notation.share),
     _Line("Haircuts in all, mean", "haircuts_mean", notation.usd),
-    _Line("Largest haircut, median", "largest_haircut_median", notation.share),
+    _Line("Worst haircut, median", "largest_haircut_median", notation.share),
     _Line("  95% quantile", "largest_haircut_q95", notation.share),
     _Line("Accounts touched, mean", "accounts_touched_mean", notation.count),
     _Line("ADL notional, mean", "adl_notional_mean", notation.usd),
-    _Line("Accounts that left, mean", "accounts_left_mean", notation.count),
+    _Line("Accounts left, mean", "accounts_left_mean", notation.count),
 )
 _DIFFERENCES = (
     _Line("Deficit", "deficit_less_base", notation.usd),
     _Line("Residual", "residual_less_base", notation.usd),
-    _Line("Largest haircut, points", "largest_haircut_less_base", _points),
+    _Line("Worst haircut, points", "largest_haircut_less_base", _points),
 )
 
 
@@ -196,8 +196,8 @@ def render(table: pd.DataFrame) -> str:
     runs = "1 run" if about["runs"] == 1 else f"{notation.count(about['runs'])} runs"
     console.print(
         f"{about['name']}: {runs} a policy, seeds from {about['first_seed']}. Beside each "
-        "value its 95% interval. A haircut is what an account gave in a run as a share of "
-        "its profit.\n"
+        "value its 95% interval. The worst haircut is the most that one account gave in a "
+        "run, as a share of its profit.\n"
     )
     for start in range(0, len(table), _POLICIES_A_TABLE):
         part = table.iloc[start : start + _POLICIES_A_TABLE]
@@ -209,9 +209,7 @@ def render(table: pd.DataFrame) -> str:
 
 
 def _as_table(part: pd.DataFrame, base: str, has_others: bool) -> Table:
-    shown = Table(
-        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False
-    )
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False, show_edge=False)
     shown.add_column("", width=_LABEL_WIDTH, no_wrap=True)
     for policy in part.index:
         shown.add_column(str(policy), width=_CELL_WIDTH, overflow="fold")
@@ -272,7 +270,7 @@ def findings(table: pd.DataFrame) -> list[str]:
     paying = others[others["haircuts_mean"] != 0]
     if len(paying):
         stand = _stand(paying, "largest_haircut", _points, " points")
-        found.append(f"{start}a run's largest haircut is on average {stand}.")
+        found.append(f"{start}a run's worst haircut is on average {stand}.")
     return found
 
 
@@ -280,7 +278,7 @@ def _alone(row: pd.Series) -> str:
     covered = notation.share(row["covered_share"])
     largest = notation.share(row["largest_haircut_median"])
     return (
-        f"{row.name} covers {covered} of the deficit; the largest haircut of the median "
+        f"{row.name} covers {covered} of the deficit; the worst haircut of the median "
         f"run is {largest} of a payer's profit."
     )
 

@@ -126,7 +126,10 @@ def render_timeline(batch: Batch, run: int, policy: str) -> str:
     for line in events(told):
         console.print(f"  {line}", soft_wrap=True)
     console.print()
-    console.print(_as_table(told, _rows(told)))
+    table = _as_table(told, _rows(told))
+    if console.measure(table).maximum > _WIDTH:
+        table.padding = (0, 0)
+    console.print(table)
     console.print(_foot(told))
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 

@@ -56,6 +56,7 @@ __all__ = [
     "Venue",
     "from_mapping",
     "load",
+    "read",
 ]
 
 BUILT_IN_POLICIES = ("hyperliquid", "pro-rata", "none")
@@ -409,6 +410,17 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Scenario:
     """
     document = reduce(loading.override, overrides, loading.read(Path(path)))
     return loading.check(Scenario, document)
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """A file as nested mappings, laid over what it extends; not checked any further.
+
+    Raises
+    ------
+    ScenarioError
+        If a file is missing, is no TOML, or extends itself.
+    """
+    return dict(loading.read(Path(path)).data)
 
 
 def from_mapping(

@@ -70,7 +70,7 @@ def of_run(
         "waves": waves,
         "liquidations": _liquidations(record.liquidations, world, names, kind),
         "paths": _paths(record.paths, world, names),
-        "audit": _stack([_audit(call, names) for call in record.calls]) if audit else {},
+        "audit": _stack([_audit(call, names, kind) for call in record.calls if audit]),
     }
     columns["runs"] = _run(engine, start, columns)
     return {
@@ -188,7 +188,7 @@ def _ranks(score: Array) -> Array:
     return ranks
 
 
-def _audit(call: Call, names: Names) -> Columns:
+def _audit(call: Call, names: Names, kind: Array) -> Columns:
     wave, outcome = call.wave, call.outcome
     rows = wave.candidates[outcome.payers.row]
     market = rows["market"]
@@ -196,6 +196,7 @@ def _audit(call: Call, names: Names) -> Columns:
         "wave": np.full(len(rows), wave.number),
         "time_s": np.full(len(rows), wave.now_s),
         "account": rows["account"],
+        "kind": kind[rows["account"]],
         "market": names.markets[market],
         "lots": rows["lots"],
         "cost_quanta": rows["cost"],
@@ -374,9 +375,22 @@ def _adl(fills: Columns, haircuts: Columns) -> dict[str, Any]:
     amount = np.asarray(haircuts.get("amount_usd", np.zeros(0)))
     found["adl_accounts"] = len(np.unique(accounts))
     found["haircut_usd"] = float(amount.sum())
-    share = np.asarray(haircuts.get("share", np.zeros(0)))
-    found["largest_haircut_share"] = float(share.max()) if len(share) else 0.0
+    found["largest_haircut_share"] = _largest_share(haircuts) if len(accounts) else 0.0
     return found
+
+
+def _largest_share(haircuts: Columns) -> float:
+    """The most that an account gave in the whole run, as a share of its profit.
+
+    Cash comes again and again out of the same profit, so an account's profit is the most
+    it had at any call; positions that are closed are gone, so their profits add up.
+    """
+    _, account = np.unique(haircuts["account"], return_inverse=True)
+    given = np.bincount(account, weights=haircuts["amount_usd"])
+    had = np.zeros(len(given))
+    add_up = np.add if np.any(haircuts["closed_usd"]) else np.maximum
+    add_up.at(had, account, haircuts["capacity_usd"])
+    return max(0.0, float(np.max(given / np.maximum(had, 1e-6))))
 
 
 def _liquidated(rows: Columns) -> dict[str, Any]:

@@ -26,6 +26,7 @@ _LABEL_WIDTH = 22
 _VALUE_WIDTH = 7
 _CELL_WIDTH = 25
 _POLICIES_A_TABLE = 3
+_MOST_TOLD = 4
 
 _MEANS = {
     "deficit": "deficit_usd",
@@ -289,20 +290,28 @@ def _stand(
     """How the others stand to the base in one measure, told from paired differences."""
     clauses: dict[str, list[str]] = {}
     for policy, apart in _differences(others, measure):
-        size = write(abs(apart.mean)) + unit
-        if math.isnan(apart.low):
-            where, how = "too little known, with so few runs,", f"about {size} apart"
-        elif not apart.is_clear:
-            where = "not clearly different (the interval holds zero)"
-            how = notation.span(write(apart.low), write(apart.high)) + unit
-        else:
-            where = "higher" if apart.mean > 0 else "lower"
-            ends = sorted((abs(apart.low), abs(apart.high)))
-            how = f"by {size}, {notation.span(*map(write, ends))}"
-        clauses.setdefault(where, []).append(f"{policy} ({how})")
+        where, how = _stand_of(apart, write, unit)
+        brief = len(others) > _MOST_TOLD or not how
+        clauses.setdefault(where, []).append(policy if brief else f"{policy} ({how})")
     return "; ".join(
         f"{where} under {notation.listing(names)}" for where, names in clauses.items()
     )
+
+
+def _stand_of(
+    apart: Difference, write: Callable[[float], str], unit: str
+) -> tuple[str, str]:
+    """Whether a difference is higher, lower or neither, and by how much."""
+    size = write(abs(apart.mean)) + unit
+    if math.isnan(apart.low):
+        return "too little known, with so few runs,", f"about {size} apart"
+    if apart.low == apart.high == 0.0:
+        return "the same", ""
+    if not apart.is_clear:
+        ends = notation.span(write(apart.low), write(apart.high))
+        return "not clearly different (the interval holds zero)", ends + unit
+    ends = notation.span(*map(write, sorted((abs(apart.low), abs(apart.high)))))
+    return "higher" if apart.mean > 0 else "lower", f"by {size}, {ends}"
 
 
 def _differences(others: pd.DataFrame, measure: str) -> Iterator[tuple[str, Difference]]:

@@ -55,6 +55,16 @@ class Payers:
         """Policies under which anybody was hit."""
         return list(self.paid["policy"].unique())
 
+    def of_first_policies(self, most: int) -> tuple[Payers, str]:
+        """Only the first few policies, and words for those that are left out."""
+        kept, rest = self.policies[:most], self.policies[most:]
+        if not rest:
+            return self, ""
+        paid = self.paid[self.paid["policy"].isin(kept)]
+        contracts = self.by_contracts & frozenset(kept)
+        words = f" Not shown: the other {len(rest)} policies."
+        return Payers(paid, self.able, contracts, self.runs), words
+
     def where_both_are_known(self) -> Payers:
         """Only the runs of which it is known who could have paid, if there are any.
 

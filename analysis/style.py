@@ -114,19 +114,19 @@ def new_figure(
 def finish(figure: Figure, text: str, handles: Sequence[Artist] = ()) -> None:
     """Add the small print at the foot and, if given, a legend in rows below the title."""
     height = figure.get_figheight()
-    lines = textwrap.wrap(text, 158)
+    lines = textwrap.wrap(text, 150)
     foot = (0.155 * len(lines) + 0.1) / height
     # A row of the legend takes about 115 letters, and a handle as much room as nine.
-    letters = sum(len(str(handle.get_label())) + 9 for handle in handles)
-    rows = math.ceil(letters / 115)
-    head = (0.42 + 0.25 * rows + 0.1 * bool(rows)) / height
+    letters = [len(str(handle.get_label())) + 9 for handle in handles]
+    fitting = len(handles) if sum(letters) <= 115 else max(1, 115 // max(letters))
+    rows = math.ceil(len(handles) / max(1, fitting))
+    head = (0.42 + 0.22 * rows + 0.15 * bool(rows)) / height
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.set(rect=(0.0, foot, 1.0, 1.0 - foot - head))
     if handles:
         place = {"loc": "upper left", "bbox_to_anchor": (0.005, 1.0 - 0.4 / height)}
-        columns = math.ceil(len(handles) / rows)
-        legend = figure.legend(handles=list(handles), ncols=columns, **place)
+        legend = figure.legend(handles=list(handles), ncols=fitting, **place)
         legend.set_in_layout(False)
     small = {"fontsize": 8.5, "color": QUIET, "ha": "left", "va": "bottom"}
     figure.text(0.012, 0.07 / height, "\n".join(lines), linespacing=1.25, **small)

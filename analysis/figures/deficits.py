@@ -34,11 +34,17 @@ def draw_deficits(batch: Batch) -> Figure:
         for name in batch.policies
     }
     samples = {name: values for name, values in samples.items() if len(values)}
-    rows = max(1, len(samples))
-    below = 0.75 + 0.34 * rows
+    title = "How large do deficits get?"
+    if not any(values.any() for values in samples.values()):
+        figure, axes = style.new_figure(3.0, title)
+        why = "No finished run had a deficit." if samples else "No run finished."
+        style.nothing_to_show(axes, why)
+        style.finish(figure, style.about(batch))
+        return figure
+    below = 0.75 + 0.34 * len(samples)
     figure, (curves, summary) = style.new_figure(
         4.6 + below,
-        "How large do deficits get?",
+        title,
         rows=2,
         sharex=True,
         height_ratios=[3.6, below],
@@ -52,9 +58,6 @@ def draw_deficits(batch: Batch) -> Figure:
 def _draw_curves(axes: Axes, samples: dict[str, np.ndarray], policies: list[str]) -> None:
     axes.set_title("Share of runs with a deficit above a given size")
     axes.set_ylabel("Share of runs")
-    if not any(values.any() for values in samples.values()):
-        style.nothing_to_show(axes, "No run had a deficit.")
-        return
     styles = style.policy_styles(policies)
     most = max(len(values) for values in samples.values())
     for name, values in samples.items():
@@ -87,10 +90,6 @@ def _draw_band(axes: Axes, positive: np.ndarray, runs: int, colour: str) -> None
 def _draw_summary(axes: Axes, samples: dict[str, np.ndarray], policies: list[str]) -> None:
     """One row a policy: quantiles and tail mean, with intervals, slightly apart."""
     axes.set_title("Quantiles and the mean of the worst 5% of runs")
-    if not any(values.any() for values in samples.values()):
-        axes.set_xlabel("Deficit of a run (USD)")
-        style.nothing_to_show(axes, "")
-        return
     styles = style.policy_styles(policies)
     for row, (name, values) in enumerate(samples.items()):
         colour = styles[name]["color"]
@@ -166,10 +165,6 @@ def _draw_mark(
 
 
 def _explanation(samples: dict[str, np.ndarray]) -> str:
-    if not samples:
-        return "No run finished."
-    if not any(values.any() for values in samples.values()):
-        return "None of the finished runs had a deficit."
     _, unknown = _marks(max(len(values) for values in samples.values()))
     words = (
         "Bands and bars are 95% intervals; an arrow means that the runs set no upper end."

@@ -19,7 +19,7 @@ from analysis.payers import Payers, gini, lorenz
 
 Floats = npt.NDArray[np.float64]
 
-_MOST_NOTES = 7
+_MOST_POLICIES = 6
 _MOST_BANDS = 3
 _WEIGHTS = {"paid_usd": "Money given", "closed_usd": "Notional closed by ADL"}
 
@@ -49,7 +49,7 @@ def draw_lorenz(batch: Batch, payers: Payers) -> Figure:
         style.nothing_to_show(axes, "Nobody had to pay in any run.")
         style.finish(figure, style.about(batch))
         return figure
-    payers = payers.where_both_are_known()
+    payers, rest = payers.where_both_are_known().of_first_policies(_MOST_POLICIES)
     weights = [name for name in _WEIGHTS if payers.paid[name].any()]
     how = {"rows": len(weights), "columns": 2, "squeeze": False, "sharey": True}
     figure, axes = style.new_figure(1.4 + 3.9 * len(weights), title, **how)
@@ -62,7 +62,7 @@ def draw_lorenz(batch: Batch, payers: Payers) -> Figure:
         handles |= {one.name: Line2D([], [], label=one.name, **one.look) for one in found}
     equality = {"label": "all give the same", "color": style.QUIET, "lw": 1.0}
     shown = [Line2D([], [], **equality), *handles.values()]
-    style.finish(figure, f"{style.about(batch)} {_explanation(payers)}", shown)
+    style.finish(figure, f"{style.about(batch)} {_explanation(payers)}{rest}", shown)
     return figure
 
 
@@ -131,9 +131,10 @@ def _draw_curves(axes: Axes, found: list[_Concentration], grid: Floats, title: s
     axes.plot([0, 1], [0, 1], color=style.QUIET, lw=1.0)
     for one in found:
         axes.plot(grid, one.curves.mean(axis=0), **one.look)
-    place = {"transform": axes.transAxes, "fontsize": 9.0, "va": "top"}
+    white = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.8}
+    place = {"transform": axes.transAxes, "fontsize": 9.0, "va": "top", "bbox": white}
     axes.text(0.03, 0.97, f"Gini coefficient; share of the top {_top(grid):.0%}", **place)
-    for i, one in enumerate(found[:_MOST_NOTES]):
+    for i, one in enumerate(found):
         axes.text(0.03, 0.91 - 0.06 * i, one.note, color=one.look["color"], **place)
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(0.0, 1.0)

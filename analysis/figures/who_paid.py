@@ -27,6 +27,8 @@ _SIZE_NAMES = (
     "over $1M",
 )
 _FILL = 0.8
+_TALLEST_GROUP = 0.85
+_MOST_POLICIES = 6
 _HATCH = "////"
 
 
@@ -53,10 +55,11 @@ def draw_who_paid(batch: Batch, payers: Payers) -> Figure:
         style.nothing_to_show(axes, "Nobody had to pay in any run.")
         style.finish(figure, style.about(batch))
         return figure
-    payers = payers.where_both_are_known()
+    payers, rest = payers.where_both_are_known().of_first_policies(_MOST_POLICIES)
     kinds = _kinds(batch, payers)
     bars = len(payers.policies) + len(payers.by_contracts)
-    height = 0.5 + (0.13 + 0.145 * bars) * max(len(kinds), len(_SIZE_NAMES))
+    group = min(0.13 + 0.145 * bars, _TALLEST_GROUP)
+    height = 0.5 + group * max(len(kinds), len(_SIZE_NAMES))
     figure, axes = style.new_figure(
         1.5 + 2 * height, title, rows=2, columns=2, sharex="row"
     )
@@ -75,7 +78,7 @@ def draw_who_paid(batch: Batch, payers: Payers) -> Figure:
     style.share_axis(axes[1, 0].xaxis, "Share of the accounts hit")
     style.share_axis(axes[1, 1].xaxis, "Share of the accounts hit")
     handles = _handles(money, len(payers.able) > 0)
-    style.finish(figure, f"{style.about(batch)} {_explanation(payers)}", handles)
+    style.finish(figure, f"{style.about(batch)} {_explanation(payers)}{rest}", handles)
     return figure
 
 

@@ -265,9 +265,8 @@ def show(
     Example: `adl show runs/minimal --run 3 --policy pro-rata`
     """
     with _plain_errors():
-        from analysis.timeline import render_timeline, timeline
-
         from abm.montecarlo.store import Batch
+        from analysis.timeline import render_timeline, timeline
 
         batch = Batch(run_dir)
         chosen = policy or batch.policies[0]

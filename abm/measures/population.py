@@ -174,7 +174,7 @@ def winners_of(crowd: Endowments, scenario: Scenario, exits: Array) -> Winners:
 
 
 def sample(winners: Winners, count: int, seed: int) -> Winners:
-    """`count` of the winners at random (all if there are no more), a function of the seed."""
+    """`count` of the winners at random (all if no more), a function of the seed."""
     if len(winners.equity) <= count:
         return winners
     stream = np.random.Generator(np.random.Philox(key=[seed, draws.POPULATION_SAMPLE]))

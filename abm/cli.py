@@ -242,13 +242,13 @@ def check(
 
 
 def _print_population(scenario: Scenario, as_json: bool) -> None:
-    from abm.measures.population import population_table, render
+    from abm.measures.population import population_table
 
     table = population_table(scenario, range(1, 6))
     if as_json:
         _print_json(table.to_dict(orient="records"))
     else:
-        typer.echo(render(table))
+        typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
 
 
 @app.command()

@@ -109,11 +109,20 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Study:
     variants = []
     for title, changes in table.variants.items():
         slug = slug_of(title)
-        source = f"{path}: study.variants.{title!r}"
         own = {**data, "name": f"{name}-{slug}"}
-        scenario = scenarios.from_mapping(own, (*given, *changes), source)
+        base = scenarios.from_mapping(own, given, str(path))
+        scenario = _changed(base, changes, f"{path}: study.variants.{title!r}")
         variants.append(Variant(title, slug, changes, scenario))
     return Study(name, table.question, tuple(variants))
+
+
+def _changed(base: Scenario, changes: tuple[str, ...], source: str) -> Scenario:
+    """A scenario with a variant's keys; what is wrong with them is told by its name."""
+    try:
+        return scenarios.from_mapping(base.resolved(), changes, source)
+    except ScenarioError as error:
+        message = str(error).removeprefix("--set ").removeprefix(f"{source}: ")
+        raise ScenarioError(f"{source}: {message}") from None
 
 
 def _check(path: str | Path, table: Any) -> _Table:

@@ -11,8 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 FLOORS = (
-    ("compiled", "units", "draws", "world"),
-    ("scenario", "enlarge", "study"),
+    ("compiled", "units", "arithmetic", "draws", "world"),
+    ("faults", "toml_out"),
+    ("loading", "fields"),
+    ("checks", "rules", "prices", "extent", "scenario", "enlarge", "study"),
     ("market", "traders", "venue"),
     ("genesis", "step"),
     ("adl",),
@@ -21,7 +23,7 @@ FLOORS = (
     ("measures",),
     ("gaming", "montecarlo"),
     ("api",),
-    ("cli", "toml_out"),
+    ("cli",),
 )
 """Rooms of `abm`, the ground floor first."""
 

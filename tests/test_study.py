@@ -68,7 +68,7 @@ def test_a_scenario_is_no_study(tmp_path: Path):
             '[study.variants]\nbad = ["oracle.feedbak=0"]\n',
             "variants.'bad': oracle.feedbak",
         ),
-        ('[study.variants]\nbad = ["oracle"]\n', "must be key=value"),
+        ('[study.variants]\nbad = ["oracle"]\n', "must be KEY=VALUE"),
     ],
 )
 def test_what_is_wrong_with_a_study_is_said_in_one_line(
@@ -88,8 +88,7 @@ def test_reading_lays_a_file_over_what_it_extends(tmp_path: Path):
 
 
 def test_the_ablation_takes_one_ingredient_away_at_a_time():
-    variants = scenarios.tomllib.loads((CONFIGS / "studies" / "ablation.toml").read_text())
-    changes = variants["study"]["variants"]
+    changes = scenarios.read(CONFIGS / "studies" / "ablation.toml")["study"]["variants"]
     assert list(changes) == [
         "full model", "no maker withdrawal", "no leverage", "thin tails", "no feedback",
     ]  # fmt: skip

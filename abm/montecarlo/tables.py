@@ -217,7 +217,7 @@ def _given_before(account: Array, paid: Columns) -> Array:
     offset = np.repeat(running[starts], np.diff(starts, append=len(order)))
     before = np.empty_like(amount)
     before[order] = running - offset
-    return before
+    return np.asarray(before)
 
 
 def _price_of(call: Call, market: Array) -> Array:

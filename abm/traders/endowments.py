@@ -203,7 +203,7 @@ def _leverages(
     log = np.where(token, np.log(population.token_leverage), log)
     log += np.where(token, 0.5, sd) * stream.standard_normal(len(kind))
     most = np.array([k.max_leverage for k in kinds])[kind]
-    return np.minimum(np.exp(log), most)
+    return np.asarray(np.minimum(np.exp(log), most))
 
 
 def _homes(
@@ -305,7 +305,7 @@ def _costs(
     away = np.expm1(age * mean + sd * stream.standard_normal(len(sd)))
     away /= 1.0 + np.abs(away) * leverage / _PROFIT_LIMIT
     value = _exact_values(markets, positions)
-    return value + np.round(value * away).astype(np.int64)
+    return np.asarray(value + np.round(value * away), np.int64)
 
 
 def _exact_values(markets: list[Market], positions: _Positions) -> Array:

@@ -41,8 +41,8 @@ def how_many(
     population = scenario.population
     markets = list(scenario.all_markets().values())
     most = len(active_markets(markets))
-    odds = population.more_markets_share / (1.0 - population.more_markets_share)
-    odds *= (equity / population.equity_median_usd) ** population.more_markets_slope
+    odds = (equity / population.equity_median_usd) ** population.more_markets_slope
+    odds *= population.more_markets_share / (1.0 - population.more_markets_share)
     more = odds / (1.0 + odds)
     with np.errstate(divide="ignore"):
         extra = np.floor(np.log(1.0 - stream.random(len(kind))) / np.log(more))
@@ -129,7 +129,7 @@ def _log_taste(
     room = population.market_room * interest * weight / weight.sum()
     taste -= np.log1p((notional[:, None] / room) ** 2)
     taste -= 50.0 * (leverage[:, None] > allowed)
-    return taste.astype(np.float32)
+    return np.asarray(taste, np.float32)
 
 
 def fill_empty_markets(

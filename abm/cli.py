@@ -115,39 +115,76 @@ def run(
     given += [f"run.runs={runs}"] if runs is not None else []
     given += [f"run.seed={seed}"] if seed is not None else []
     given += [f"run.policies={json.dumps(policy)}"] if policy else []
+    how = {
+        "workers": workers,
+        "paranoid": paranoid,
+        "overwrite": overwrite,
+        "quiet": as_json,
+    }
     with _plain_errors():
+        from abm import study
+
+        if study.is_study(config):
+            _run_study(config, given, out, as_json, figures, how)
+            return
         scenario = _load(config, given)
         folder = out or _free_folder(scenario.name)
-        batch = _run(scenario, folder, workers, paranoid, overwrite, as_json)
+        batch = _run(scenario, folder, how)
         drawn = _draw(batch) if figures and scenario.outputs.figures else []
         _report_batch(batch, drawn, as_json)
 
 
-def _run(
-    scenario: Scenario,
-    folder: Path,
-    workers: int | None,
-    paranoid: bool,
-    overwrite: bool,
-    quiet: bool,
-) -> Batch:
+def _run(scenario: Scenario, folder: Path, how: dict[str, Any]) -> Batch:
     from abm.montecarlo.plan import Plan
     from abm.montecarlo.runner import run_batch
     from abm.warm import warm_up
 
-    warm_up(quiet=quiet)
+    warm_up(quiet=how["quiet"])
+    with _interruptible(folder):
+        return run_batch(Plan.of(scenario), folder, **how)
+
+
+@contextmanager
+def _interruptible(folder: Path) -> Iterator[None]:
+    """Say what is kept when the user presses Ctrl-C."""
     try:
-        return run_batch(
-            Plan.of(scenario),
-            folder,
-            workers=workers,
-            paranoid=paranoid,
-            overwrite=overwrite,
-            quiet=quiet,
-        )
+        yield
     except KeyboardInterrupt:
         typer.echo(f"\nadl: interrupted; whole blocks are kept in {folder}", err=True)
         raise typer.Exit(130) from None
+
+
+def _run_study(
+    config: Path,
+    given: list[str],
+    out: Path | None,
+    as_json: bool,
+    figures: bool,
+    how: dict[str, Any],
+) -> None:
+    """Run every variant of a study and say what each changes."""
+    from abm import study
+    from abm.montecarlo.study import run_study
+    from abm.warm import warm_up
+    from analysis import ablation
+
+    loaded = study.load(config, given)
+    folder = out or _free_folder(loaded.name)
+    warm_up(quiet=as_json)
+    with _interruptible(folder):
+        batches = run_study(loaded, folder, **how)
+    table = ablation.ablation(batches)
+    if as_json:
+        _print_json(json.loads(table.reset_index().to_json(orient="records")))
+        return
+    typer.echo(ablation.render_ablation(table, loaded.question))
+    typer.echo(f"batches: {folder}")
+    if figures:
+        from analysis.figures.ablation import draw_ablation
+        from analysis.style import save
+
+        drawn = save(draw_ablation(batches, loaded.question), folder / "ablation.png")
+        typer.echo(f"figure:  {drawn}")
 
 
 def _draw(batch: Batch) -> list[Path]:
@@ -205,13 +242,13 @@ def check(
 
 
 def _print_population(scenario: Scenario, as_json: bool) -> None:
-    from abm.measures.population import population_table, render
+    from abm.measures.population import population_table
 
     table = population_table(scenario, range(1, 6))
     if as_json:
         _print_json(table.to_dict(orient="records"))
     else:
-        typer.echo(render(table))
+        typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
 
 
 @app.command()
@@ -228,9 +265,8 @@ def show(
     Example: `adl show runs/minimal --run 3 --policy pro-rata`
     """
     with _plain_errors():
-        from analysis.timeline import render_timeline, timeline
-
         from abm.montecarlo.store import Batch
+        from analysis.timeline import render_timeline, timeline
 
         batch = Batch(run_dir)
         chosen = policy or batch.policies[0]

@@ -106,17 +106,13 @@ def usd_by_key(scenario: Scenario) -> dict[Key, float]:
 
 
 def mean_equity_usd(population: Population) -> float:
-    """Mean equity of an account: a lognormal body with a truncated Pareto tail."""
+    """Most that an account has on average: a lognormal body and a truncated Pareto tail."""
     low, high = population.equity_tail_from_usd, population.equity_cap_usd
     median, sd = population.equity_median_usd, population.equity_log_sd
+    body = min(median * math.exp(0.5 * sd**2), low, high)
     if low >= high:
-        return min(median * math.exp(0.5 * sd**2), high)
-    if sd == 0.0:
-        return median if median <= low else _pareto_mean(low, high, population)
-    z = math.log(low / median) / sd
-    # What the body below the threshold contributes: a partial mean of the lognormal.
-    body = min(median * math.exp(0.5 * sd**2) * _normal(z - sd), low)
-    return body + _normal(-z) * _pareto_mean(low, high, population)
+        return body
+    return body + population.equity_tail_share * _pareto_mean(low, high, population)
 
 
 def _pareto_mean(low: float, high: float, population: Population) -> float:
@@ -126,11 +122,6 @@ def _pareto_mean(low: float, high: float, population: Population) -> float:
         return low
     rest = math.expm1((1.0 - a) * span) / (1.0 - a) if a != 1.0 else span
     return low * a * rest / -math.expm1(-a * span)
-
-
-def _normal(z: float) -> float:
-    """Distribution function of the standard normal."""
-    return 0.5 * math.erfc(-z / math.sqrt(2.0))
 
 
 def _likely_most(population: Population) -> float:
@@ -149,13 +140,14 @@ def _leverages(scenario: Scenario) -> tuple[float, float]:
     allowed = max(m.tiers[0].max_leverage for m in scenario.markets.values())
     most = min(allowed, max(kind.max_leverage for kind in kinds))
     factor = max(
-        sum(kind.share * kind.leverage_factor for kind in kinds),
-        *(kind.leverage_factor for kind in kinds if kind.size == "largest"),
+        sum(kind.share * kind.leverage_factor * kind.equity_factor for kind in kinds),
+        *(k.leverage_factor * k.equity_factor for k in kinds if k.size == "largest"),
         0.0,
     )
     widest = population.equity_cap_usd / population.equity_median_usd
     of_the_rich = widest ** max(0.0, population.leverage_equity_slope)
-    mean = population.leverage_median * math.exp(0.5 * population.leverage_log_sd**2)
+    sd = max(kind.leverage_log_sd or population.leverage_log_sd for kind in kinds)
+    mean = population.leverage_median * math.exp(0.5 * sd**2)
     return min(mean * of_the_rich * factor, most), most
 
 

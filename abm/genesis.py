@@ -111,6 +111,7 @@ def _oracle(scenario: Scenario) -> Array:
         oracle[field] = getattr(given, field)
     oracle["jumps_per_step"] = given.jumps_per_day * step_s / _DAY_S
     oracle["log_volatility_decay"] = _decay(given.log_volatility_halflife_s, step_s)
+    oracle["feedback_lag"] = _decay(given.feedback_lag_s, step_s)
     oracle["feedback_decay"] = _decay(given.feedback_halflife_s, step_s)
     oracle["mark_rule"] = marks.RULE_NAMES.index(scenario.mark.rule)
     oracle["basis_decay"] = _decay(scenario.mark.basis_halflife_s, step_s)

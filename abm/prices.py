@@ -46,6 +46,9 @@ class Oracle(Part):
     feedback: Share = Field(
         0.3, description="share of the venue's own liquidation impact that moves the index"
     )
+    feedback_lag_s: Real = Field(
+        5.0, gt=0.0, le=86_400.0, description="time in which half of it arrives, s"
+    )
     feedback_halflife_s: Positive = Field(
         60.0, description="half-life of that impact in the index, s"
     )

@@ -56,6 +56,7 @@ __all__ = [
     "Venue",
     "from_mapping",
     "load",
+    "read",
 ]
 
 BUILT_IN_POLICIES = ("hyperliquid", "pro-rata", "none")
@@ -94,7 +95,11 @@ class Tier(Part):
 
 
 class Market(Part):
-    """One perpetual contract: its units, its margin tiers, its book and its price."""
+    """One perpetual contract: its units, its margin tiers, its book and its price.
+
+    Entries of open positions scatter about the start price:
+    ``exp(entry_mean + entry_sd * Z)``. A market of no weight is held by nobody.
+    """
 
     tick_usd: Positive = Field(description="price step, USD")
     lot: Positive = Field(description="size step, units of the asset")
@@ -106,7 +111,10 @@ class Market(Part):
         0.5, gt=0.0, lt=1.0, description="maintenance margin as a share of initial margin"
     )
     weight: NotNegative = Field(
-        1.0, description="chance that a position is in this market, relative to the others"
+        1.0, description="part of the open interest, relative to the other markets"
+    )
+    popularity: NotNegative | None = Field(
+        None, description="part of positions by number; the root of weight if left out"
     )
     depth_usd: Dollars = Field(
         description="quoted within 1% of the middle a side when calm, USD"
@@ -146,6 +154,13 @@ class Market(Part):
         return round(self.tick_usd * self.lot * units.QUANTA_PER_USD)
 
     @property
+    def taste(self) -> float:
+        """Popularity, given or by default; zero for a market of no weight."""
+        if self.weight == 0.0:
+            return 0.0
+        return float(self.weight**0.5 if self.popularity is None else self.popularity)
+
+    @property
     def start_tick(self) -> int:
         """Price at the start in ticks."""
         return round(self.start_usd / self.tick_usd)
@@ -159,6 +174,9 @@ class MarketTail(Part):
         1.6, gt=0.0, le=100.0, description="power of the rank by which they fall"
     )
     first_weight: Positive = Field(1.0, description="weight of the first, see markets")
+    first_popularity: Positive | None = Field(
+        None, description="popularity of the first, see markets"
+    )
     first_depth_usd: Dollars = Field(1e5, description="depth of the first, USD")
     least_depth_usd: Dollars = Field(500.0, description="depth that none falls below, USD")
     prefix: Name = Field("ALT", description="what their names begin with; the rank follows")
@@ -174,6 +192,11 @@ class MarketTail(Part):
         """Weight of the market of a rank."""
         return float(self.first_weight * rank**-self.exponent)
 
+    def popularity(self, rank: int) -> float | None:
+        """Popularity of the market of a rank, None where it follows from the weight."""
+        first = self.first_popularity
+        return None if first is None else float(first * rank**-self.exponent)
+
     def depth_usd(self, rank: int) -> float:
         """Depth of the market of a rank in USD."""
         return float(max(self.first_depth_usd * rank**-self.exponent, self.least_depth_usd))
@@ -186,10 +209,18 @@ class Kind(Part):
     size: Literal["any", "largest"] = Field(
         "any", description="which accounts: any, or the largest by equity"
     )
-    leverage_factor: Positive = Field(
-        1.0, description="multiple of the population's leverage"
+    equity_factor: Real = Field(
+        1.0, gt=0.0, le=1000.0, description="multiple of the population's equity"
     )
-    max_leverage: Positive = Field(50.0, description="most leverage at the start")
+    leverage_factor: Real = Field(
+        1.0, gt=0.0, le=1000.0, description="multiple of the population's leverage"
+    )
+    leverage_log_sd: Real | None = Field(
+        None, ge=0.0, le=5.0, description="of this kind; the population's if left out"
+    )
+    max_leverage: Real = Field(
+        50.0, gt=0.0, le=1000.0, description="most leverage at the start"
+    )
     long_share: Share = Field(0.5, description="share of positions that are long")
     holds_position: Share = Field(
         1.0, description="how likely to hold one, relative to others"
@@ -249,8 +280,23 @@ class Kind(Part):
 class Population(Part):
     """Who is there: how many accounts, how rich, how levered, in which markets.
 
-    Equity is lognormal in the body with a truncated Pareto tail; log leverage is normal,
-    falling with log equity.
+    * Equity is lognormal below `equity_tail_from_usd`; `equity_tail_share` of accounts
+      are above it, in a Pareto tail. It is cut off at `equity_cap_usd`, or sooner, where
+      one account would be worth more than `largest_share` of `positions` average ones:
+      so a venue scaled down keeps the shape of the whole. Accounts without a position
+      have `idle_equity_share` of it.
+    * Log leverage is normal. Below the median equity it grows with
+      ``equity ** leverage_equity_slope``. `token_share` of the traders hold little more
+      than a token, `token_leverage`. No position is opened below `least_position_usd`.
+    * A holder has another market with odds ``more_markets_share / (1 - ...)``, which
+      grow with equity to the power `more_markets_slope`. Small positions choose
+      markets by popularity, those far above `large_position_usd` by weight; the more
+      levered prefer markets that allow more leverage (`leverage_pull`), and nobody wants
+      much more than `market_room` of a market's open interest. `mixed_share` of
+      positions go against their holder's side.
+    * The more levered have younger positions: how far entries lie from the start price
+      goes with ``leverage ** entry_leverage_slope``.
+    * `isolated_share` of positions have a margin account of their own.
     """
 
     accounts: Whole = Field(10_000, ge=2, le=5_000_000, description="number of traders")
@@ -264,30 +310,67 @@ class Population(Part):
     equity_tail_exponent: Real = Field(
         0.76, ge=0.01, le=10.0, description="Pareto exponent of the tail"
     )
+    equity_tail_share: Real = Field(
+        0.05, ge=0.0, lt=1.0, description="share of accounts in the tail"
+    )
     equity_tail_from_usd: Dollars = Field(
         140_000.0, description="where the tail begins, USD"
     )
     equity_cap_usd: Dollars = Field(300e6, description="largest equity, USD")
+    largest_share: Real = Field(
+        1.0, gt=0.0, le=1.0, description="most that one account is of the whole equity"
+    )
+    idle_equity_share: Real = Field(
+        0.05,
+        gt=1e-6,
+        le=1.0,
+        description="equity of who holds nothing, share of the others'",
+    )
     leverage_median: Positive = Field(
         0.65, description="leverage of an account of median equity"
     )
     leverage_log_sd: Real = Field(
-        1.6,
+        1.0,
         ge=0.0,
-        le=10.0,
+        le=5.0,
         description="standard deviation of log leverage at given equity",
     )
     leverage_equity_slope: Real = Field(
-        -0.18, ge=-5.0, le=5.0, description="rise of log leverage per unit of log equity"
+        -0.1, ge=-2.0, le=2.0, description="rise of log leverage per unit of log equity"
     )
+    token_share: Share = Field(
+        0.07, description="share of traders who hold little more than a token"
+    )
+    token_leverage: Real = Field(
+        0.01, ge=1e-6, le=100.0, description="median leverage of those"
+    )
+    least_position_usd: Dollars = Field(10.0, description="smallest position, USD")
     more_markets_share: Real = Field(
         0.3,
         ge=0.0,
         lt=1.0,
         description="chance of a further market for whoever holds a position",
     )
-    small_account_tilt: Share = Field(
-        0.5, description="power of market weights for accounts below the tail"
+    more_markets_slope: Real = Field(
+        0.1, ge=0.0, le=1.0, description="power of equity by which those odds grow"
+    )
+    leverage_pull: Real = Field(
+        0.3, ge=0.0, le=2.0, description="pull of markets that allow more leverage"
+    )
+    large_position_usd: Dollars = Field(
+        50_000.0, description="size from which weight, not popularity, chooses markets, USD"
+    )
+    market_room: Real = Field(
+        0.1,
+        gt=1e-6,
+        le=100.0,
+        description="part of a market's open interest that one wants",
+    )
+    entry_leverage_slope: Real = Field(
+        -0.2, ge=-1.0, le=0.0, description="power of leverage by which entries spread"
+    )
+    mixed_share: Share = Field(
+        0.1, description="share of positions against their holder's side"
     )
     isolated_share: Share = Field(
         0.0, description="share of positions with isolated margin"
@@ -369,7 +452,11 @@ class Scenario(Part):
         tail, template = self.market_tail, self.tail_template
         found = dict(self.markets)
         for rank in range(1, tail.count + 1):
-            sizes = {"weight": tail.weight(rank), "depth_usd": tail.depth_usd(rank)}
+            sizes = {
+                "weight": tail.weight(rank),
+                "popularity": tail.popularity(rank),
+                "depth_usd": tail.depth_usd(rank),
+            }
             found[tail.name(rank)] = template.model_copy(update=sizes)
         return found
 
@@ -409,6 +496,17 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Scenario:
     """
     document = reduce(loading.override, overrides, loading.read(Path(path)))
     return loading.check(Scenario, document)
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """A file as nested mappings, laid over what it extends; not checked any further.
+
+    Raises
+    ------
+    ScenarioError
+        If a file is missing, is no TOML, or extends itself.
+    """
+    return dict(loading.read(Path(path)).data)
 
 
 def from_mapping(

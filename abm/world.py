@@ -66,6 +66,7 @@ ORACLE = np.dtype(
         ("jump_mean", "f8"),
         ("jump_sd", "f8"),
         ("feedback", "f8"),
+        ("feedback_lag", "f8"),
         ("feedback_decay", "f8"),
         ("mark_rule", "i8"),
         ("basis_decay", "f8"),

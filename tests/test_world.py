@@ -119,10 +119,14 @@ def test_check_finds_open_interest_that_is_off(traded: World) -> None:
 def test_nothing_is_sized_accounts_times_markets() -> None:
     """Many accounts and many markets need no more than each alone, added up."""
     many_accounts = ("population.accounts=3000", "population.positions=3000")
-    many_markets = ("market_tail.count=50", "market_tail.first_depth_usd=1e5")
+    many_markets = (
+        "market_tail.count=50",
+        "population.positions=110",
+        "market_tail.first_depth_usd=1e5",
+    )
     crowded = w.arrays(tiny_world(*many_accounts))
     wide = w.arrays(tiny_world(*many_markets))
-    both = w.arrays(tiny_world(*many_accounts, *many_markets))
+    both = w.arrays(tiny_world(*many_markets, *many_accounts))
     for name, array in both.items():
         apart = crowded[name].nbytes + wide[name].nbytes
         assert array.nbytes <= 1.05 * apart, name

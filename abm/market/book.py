@@ -59,7 +59,7 @@ def _leading_zeros(_context: Any, word: Any) -> Any:
     def generate(_ctx: Any, builder: Any, _sig: Any, args: Any) -> Any:
         return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
 
-    return types.uint64(types.uint64), generate
+    return types.int64(types.uint64), generate
 
 
 @intrinsic
@@ -67,7 +67,7 @@ def _trailing_zeros(_context: Any, word: Any) -> Any:
     def generate(_ctx: Any, builder: Any, _sig: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
 
-    return types.uint64(types.uint64), generate
+    return types.int64(types.uint64), generate
 
 
 # --- the bitmap over levels -------------------------------------------------------------
@@ -97,7 +97,7 @@ def level_at_or_below(bits: Any, summary: Any, top: Any, tick: int) -> int:
     word = tick >> 6
     found = bits[top.first_word + word] & (_ALL >> np.uint64(63 - (tick & 63)))
     if found != 0:
-        return (word << 6) + 63 - int(_leading_zeros(found))
+        return (word << 6) + 63 - _leading_zeros(found)
     word -= 1
     if word < 0:
         return NONE
@@ -108,8 +108,8 @@ def level_at_or_below(bits: Any, summary: Any, top: Any, tick: int) -> int:
         if block < 0:
             return NONE
         found = summary[top.first_summary + block]
-    word = (block << 6) + 63 - int(_leading_zeros(found))
-    return (word << 6) + 63 - int(_leading_zeros(bits[top.first_word + word]))
+    word = (block << 6) + 63 - _leading_zeros(found)
+    return (word << 6) + 63 - _leading_zeros(bits[top.first_word + word])
 
 
 @kernel
@@ -120,7 +120,7 @@ def level_at_or_above(bits: Any, summary: Any, top: Any, tick: int) -> int:
     word = tick >> 6
     found = bits[top.first_word + word] & (_ALL << np.uint64(tick & 63))
     if found != 0:
-        return (word << 6) + int(_trailing_zeros(found))
+        return (word << 6) + _trailing_zeros(found)
     word += 1
     n_words = top.size >> 6
     if word >= n_words:
@@ -133,8 +133,8 @@ def level_at_or_above(bits: Any, summary: Any, top: Any, tick: int) -> int:
         if block >= n_blocks:
             return top.size
         found = summary[top.first_summary + block]
-    word = (block << 6) + int(_trailing_zeros(found))
-    return (word << 6) + int(_trailing_zeros(bits[top.first_word + word]))
+    word = (block << 6) + _trailing_zeros(found)
+    return (word << 6) + _trailing_zeros(bits[top.first_word + word])
 
 
 # --- resting orders ---------------------------------------------------------------------

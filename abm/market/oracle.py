@@ -80,12 +80,16 @@ def _scripted(shocks: Any, spec: Any, market: int, now_ms: int, step_ms: int) ->
 
 @inlined
 def _echo(oracle: Any, state: Any) -> float:
-    """Decay of the feedback already in the index; what is new was added to `impact`."""
+    """What other venues take over of the moves made here, and give back in time.
+
+    A share of the moves that liquidations made waits in `liquidation_move`, arrives with
+    a lag, and dies away again.
+    """
+    arriving = state.liquidation_move * (1.0 - oracle.feedback_lag)
+    state.liquidation_move -= arriving
     fading = state.impact * (1.0 - oracle.feedback_decay)
-    state.impact -= fading
-    fresh = oracle.feedback * state.liquidation_move
-    state.impact += fresh
-    state.liquidation_move = 0.0
+    fresh = oracle.feedback * arriving
+    state.impact += fresh - fading
     return fresh - fading
 
 

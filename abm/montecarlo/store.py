@@ -131,6 +131,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("wave", "int64"),
         ("time_s", "float64"),
         ("account", "int64"),
+        ("kind", "string"),
         ("market", "string"),
         ("lots", "int64"),
         ("cost_quanta", "int64"),

@@ -62,15 +62,14 @@ def of_run(
     record, world = engine.record, engine.world
     kind = names.kinds[world.ledger.accounts["kind"]]
     fills = [_fills(call, names, kind) for call in record.calls]
-    haircuts = [_haircuts(call, kind) for call in record.calls]
     waves = _waves(record.calls)
     columns: dict[str, Columns] = {
         "adl_fills": _stack(fills),
-        "haircuts": _stack(haircuts),
+        "haircuts": _haircuts(record.calls, kind),
         "waves": waves,
         "liquidations": _liquidations(record.liquidations, world, names, kind),
         "paths": _paths(record.paths, world, names),
-        "audit": _stack([_audit(call, names) for call in record.calls]) if audit else {},
+        "audit": _stack([_audit(call, names, kind) for call in record.calls if audit]),
     }
     columns["runs"] = _run(engine, start, columns)
     return {
@@ -141,14 +140,31 @@ def _fills(call: Call, names: Names, kind: Array) -> Columns:
     }
 
 
-def _haircuts(call: Call, kind: Array) -> Columns:
+def _haircuts(calls: list[Call], kind: Array) -> Columns:
+    """Who paid in each wave: one row an account, its calls taken together."""
+    numbers = sorted({call.wave.number for call in calls})
+    waves = []
+    for number in numbers:
+        paid = _stack([_paid(call) for call in calls if call.wave.number == number])
+        waves.append({"wave": np.full(len(paid["account"]), number)} | paid)
+    merged = [_by_account(wave) for wave in waves]
+    found = _stack(merged)
+    if found:
+        found["kind"] = kind[found["account"]]
+        amount, capacity = found["amount_quanta"], found.pop("capacity")
+        found["capacity_usd"], found["amount_usd"] = usd(capacity), usd(amount)
+        found["share"] = np.clip(amount / np.maximum(capacity, 1), 0.0, None)
+    return found
+
+
+def _paid(call: Call) -> Columns:
     """Who paid in a call: one row a position (contracts) or an account (cash)."""
     wave, outcome = call.wave, call.outcome
-    payers = outcome.payers
     taken = np.flatnonzero(outcome.amounts)
-    rows = wave.candidates[payers.row[taken]]
+    rows = wave.candidates[outcome.payers.row[taken]]
     amounts = outcome.amounts[taken]
-    if len(outcome.fills):
+    by_contract = len(outcome.fills) > 0
+    if by_contract:
         market, lots = rows["market"], np.sign(rows["lots"]) * amounts
         price = _price_of(call, market)
         # What the payer gets is worth less than the mark by this much.
@@ -156,22 +172,52 @@ def _haircuts(call: Call, kind: Array) -> Columns:
         capacity = rows["value"] - rows["cost"]
         closed = _value(call, market, lots, price)
     else:
-        amount, capacity = amounts, payers.capacity[taken]
+        amount, capacity = amounts, outcome.payers.capacity[taken]
         closed = np.zeros(len(taken))
     return {
-        "wave": np.full(len(taken), wave.number),
         "time_s": np.full(len(taken), wave.now_s),
         "account": rows["account"],
-        "kind": kind[rows["account"]],
-        "capacity_usd": usd(capacity),
-        "amount_usd": usd(amount),
+        "capacity": capacity,
         "amount_quanta": amount,
-        "share": np.clip(amount / np.maximum(capacity, 1), 0.0, None),
         "rank": _ranks(outcome.score)[taken],
         "closed_usd": closed,
         "equity_usd": usd(rows["equity"]),
         "principal_usd": usd(rows["principal"]),
+        "by_contract": np.full(len(taken), by_contract),
     }
+
+
+def _by_account(paid: Columns) -> Columns:
+    """Add up what each account paid in a wave; the rest is as it was when first hit.
+
+    Contracts that are closed are gone, so the profits of an account's closed positions
+    add up to its capacity. Cash comes again and again out of the same profit, so there
+    capacity is the most that was left in a call, with what had been given before.
+    """
+    _, first, account = np.unique(paid["account"], return_index=True, return_inverse=True)
+    found = {name: column[first] for name, column in paid.items()}
+    by_contract = found.pop("by_contract")
+    for name in ("amount_quanta", "closed_usd"):
+        found[name] = np.zeros(len(first), paid[name].dtype)
+        np.add.at(found[name], account, paid[name])
+    total = np.zeros(len(first), np.int64)
+    np.add.at(total, account, paid["capacity"])
+    most = np.zeros(len(first), np.int64)
+    np.maximum.at(most, account, paid["capacity"] + _given_before(account, paid))
+    found["capacity"] = np.where(by_contract, total, most)
+    return found
+
+
+def _given_before(account: Array, paid: Columns) -> Array:
+    """What each row's account had given in earlier rows."""
+    order = np.argsort(account, kind="stable")
+    amount = paid["amount_quanta"][order]
+    running = np.cumsum(amount) - amount
+    starts = np.flatnonzero(np.diff(account[order], prepend=-1))
+    offset = np.repeat(running[starts], np.diff(starts, append=len(order)))
+    before = np.empty_like(amount)
+    before[order] = running - offset
+    return np.asarray(before)
 
 
 def _price_of(call: Call, market: Array) -> Array:
@@ -188,7 +234,7 @@ def _ranks(score: Array) -> Array:
     return ranks
 
 
-def _audit(call: Call, names: Names) -> Columns:
+def _audit(call: Call, names: Names, kind: Array) -> Columns:
     wave, outcome = call.wave, call.outcome
     rows = wave.candidates[outcome.payers.row]
     market = rows["market"]
@@ -196,6 +242,7 @@ def _audit(call: Call, names: Names) -> Columns:
         "wave": np.full(len(rows), wave.number),
         "time_s": np.full(len(rows), wave.now_s),
         "account": rows["account"],
+        "kind": kind[rows["account"]],
         "market": names.markets[market],
         "lots": rows["lots"],
         "cost_quanta": rows["cost"],
@@ -374,9 +421,22 @@ def _adl(fills: Columns, haircuts: Columns) -> dict[str, Any]:
     amount = np.asarray(haircuts.get("amount_usd", np.zeros(0)))
     found["adl_accounts"] = len(np.unique(accounts))
     found["haircut_usd"] = float(amount.sum())
-    share = np.asarray(haircuts.get("share", np.zeros(0)))
-    found["largest_haircut_share"] = float(share.max()) if len(share) else 0.0
+    found["largest_haircut_share"] = _largest_share(haircuts) if len(accounts) else 0.0
     return found
+
+
+def _largest_share(haircuts: Columns) -> float:
+    """The most that an account gave in the whole run, as a share of its profit.
+
+    Cash comes again and again out of the same profit, so an account's profit is the most
+    it had at any call; positions that are closed are gone, so their profits add up.
+    """
+    _, account = np.unique(haircuts["account"], return_inverse=True)
+    given = np.bincount(account, weights=haircuts["amount_usd"])
+    had = np.zeros(len(given))
+    add_up = np.add if np.any(haircuts["closed_usd"]) else np.maximum
+    add_up.at(had, account, haircuts["capacity_usd"])
+    return max(0.0, float(np.max(given / np.maximum(had, 1e-6))))
 
 
 def _liquidated(rows: Columns) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Who owns what at the start: heavy-tailed equity, leverage that falls with size.
 
 Equity is lognormal in the body and Pareto, truncated, in the tail. The logarithm of
-leverage is normal with a mean that falls with log equity. Every market's longs and shorts
-are balanced to the lot.
+leverage is normal with a mean that falls with log equity. Longs take the other side of
+the shorts, with equity in proportion, so leverage is as drawn on both sides. Every
+account passes initial margin with some room.
 """
 
 from __future__ import annotations
@@ -10,15 +11,21 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from abm import draws, units
 from abm.scenario import Market, Population, Scenario
+from abm.traders import balance, holdings
 from abm.world import Array
 
-_LARGE = 0.02
-"""Share of a market's positions, the largest, whose side is chosen to balance it."""
-_BALANCING = 0.85
-"""Chance that a large position takes the lighter side rather than its kind's."""
+_ROOM = 1.05
+"""Equity over initial margin that an account has at least."""
+_PROFIT_LIMIT = 0.8
+"""Share of equity that may be unrealised profit: the rest was once deposited."""
+
+
+_OLD = 10.0
+"""How many times the usual age of a position the oldest may have."""
 
 
 class Endowments(NamedTuple):
@@ -50,6 +57,16 @@ class Endowments(NamedTuple):
         return len(self.cash)
 
 
+class _Positions(NamedTuple):
+    """Positions under construction: holder (trader), market, signed lots, values (USD)."""
+
+    holder: Array
+    market: Array
+    lots: Array
+    value: Array
+    margin: Array
+
+
 def draw(scenario: Scenario, seed: int) -> Endowments:
     """Draw the crowd of a scenario.
 
@@ -58,50 +75,97 @@ def draw(scenario: Scenario, seed: int) -> Endowments:
     scenario : Scenario
         Its population, kinds and markets.
     seed : int
-        The crowd is a function of it.
+        The crowd is a function of it and the scenario.
+
+    Returns
+    -------
+    Endowments
+        Exactly `population.accounts` traders and `population.positions` positions.
     """
     stream = np.random.Generator(np.random.Philox(key=[seed, draws.ENDOWMENT]))
-    markets = list(scenario.all_markets().values())
-    population = scenario.population
-    equity = _equities(population, stream)
-    kind = _kinds(scenario, equity, stream)
+    kind, equity = _wealth(scenario, stream)
     leverage = _leverages(scenario, equity, kind, stream)
-    holder, market = _holdings(scenario, equity, kind, stream)
-    home = _choose_markets(scenario, equity, stream)
-    home[holder] = market
-    side = _sides(scenario, kind[holder], stream)
-    notional = _notionals(markets, holder, market, equity, leverage)
-    lots = _balanced_lots(markets, market, side, notional, stream)
-    kept = lots != 0
-    holder, market, lots = holder[kept], market[kept], lots[kept]
-    cost = _costs(markets, market, lots, stream)
-    cash = _cash(markets, equity, holder, market, lots, cost)
+    counts = holdings.how_many(scenario, kind, equity, stream)
+    equity[counts == 0] *= scenario.population.idle_equity_share
+    positions, equity = _positions(scenario, kind, equity, leverage, counts, stream)
+    cost = _costs(scenario, positions, equity, stream)
+    owner, cash, account = _accounts(scenario, positions, equity, cost, stream)
     return Endowments(
         kind=kind,
-        home=home,
+        home=_homes(scenario, positions, len(kind), stream),
         leverage=leverage,
-        owner=np.arange(len(equity)),
+        owner=owner,
         cash=cash,
-        account=holder,
-        market=market,
-        lots=lots,
+        account=account,
+        market=positions.market,
+        lots=positions.lots,
         cost=cost,
     )
 
 
+# --- traders ----------------------------------------------------------------------------
+
+
+def _wealth(scenario: Scenario, stream: np.random.Generator) -> tuple[Array, Array]:
+    """Kind and equity in USD of every trader."""
+    population = scenario.population
+    equity = _equities(population, stream)
+    kind = _kinds(scenario, equity, stream)
+    factor = np.array([k.equity_factor for k in scenario.kinds.values()])
+    return kind, equity * factor[kind]
+
+
 def _equities(population: Population, stream: np.random.Generator) -> Array:
-    """Account equities in USD: lognormal body, truncated Pareto above a threshold."""
-    count = population.accounts
-    body = population.equity_median_usd * np.exp(
-        population.equity_log_sd * stream.standard_normal(count)
-    )
-    u = stream.random(count)
-    low, high = population.equity_tail_from_usd, population.equity_cap_usd
-    if low >= high:
-        return np.minimum(body, high)
-    exponent = population.equity_tail_exponent
-    tail = low * (1.0 - u * (1.0 - (low / high) ** exponent)) ** (-1.0 / exponent)
-    return np.where(body > low, tail, body)
+    """Account equities in USD, by inversion: lognormal body, truncated Pareto tail."""
+    u, v = stream.random(population.accounts), stream.random(population.accounts)
+    high = largest_equity(population)
+    low = min(population.equity_tail_from_usd, high)
+    below = ndtr(_score(population, low))
+    sd = population.equity_log_sd
+    body = np.minimum(population.equity_median_usd * np.exp(sd * ndtri(u * below)), low)
+    a = population.equity_tail_exponent
+    tail = low * (1.0 - u * (1.0 - (low / high) ** a)) ** (-1.0 / a)
+    return np.where(v < population.equity_tail_share, tail, body)
+
+
+def _score(population: Population, usd: float) -> float:
+    """How many standard deviations the log of an equity lies above the median."""
+    sd = max(population.equity_log_sd, 1e-12)
+    return float(np.log(usd / population.equity_median_usd) / sd)
+
+
+def largest_equity(population: Population) -> float:
+    """Where the tail of equity is cut off, in USD.
+
+    The cap, or less: the point at which one account would be worth `largest_share` of
+    `positions` average accounts of a crowd that is cut off there (found by bisection).
+    """
+    low, high = population.equity_median_usd, population.equity_cap_usd
+    scale = population.largest_share * population.positions
+    for _ in range(60):
+        middle = float(np.sqrt(low * high))
+        if middle > scale * mean_equity(population, middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def mean_equity(population: Population, cap: float) -> float:
+    """Mean equity in USD if the tail is cut off at `cap` (closed form)."""
+    low, sd = min(population.equity_tail_from_usd, cap), population.equity_log_sd
+    z = _score(population, low)
+    body = np.exp(0.5 * sd**2) * ndtr(z - sd) / max(ndtr(z), 1e-300)
+    body = min(population.equity_median_usd * body, low)
+    a, ratio = population.equity_tail_exponent, cap / low
+    if ratio == 1.0:
+        tail = low
+    elif abs(a - 1.0) < 1e-9:
+        tail = low * np.log(ratio) / (1.0 - 1.0 / ratio)
+    else:
+        tail = low * a / (1.0 - a) * (ratio ** (1.0 - a) - 1.0) / (1.0 - ratio**-a)
+    share = population.equity_tail_share
+    return float((1.0 - share) * body + share * tail)
 
 
 def _kinds(scenario: Scenario, equity: Array, stream: np.random.Generator) -> Array:
@@ -127,140 +191,172 @@ def _leverages(
     scenario: Scenario, equity: Array, kind: Array, stream: np.random.Generator
 ) -> Array:
     """Gross leverage that each trader likes."""
-    population = scenario.population
-    factor = np.array([k.leverage_factor for k in scenario.kinds.values()])
-    most = np.array([k.max_leverage for k in scenario.kinds.values()])
-    log = (
-        np.log(population.leverage_median)
-        + population.leverage_equity_slope * np.log(equity / population.equity_median_usd)
-        + population.leverage_log_sd * stream.standard_normal(len(equity))
-    )
-    return np.minimum(np.exp(log) * factor[kind], most[kind])
+    population, kinds = scenario.population, list(scenario.kinds.values())
+    factor = np.array([k.leverage_factor for k in kinds])[kind]
+    spread = [k.leverage_log_sd for k in kinds]
+    sd = np.array([population.leverage_log_sd if s is None else s for s in spread])[kind]
+    small = np.minimum(np.log(equity / population.equity_median_usd), 0.0)
+    middle = np.log(factor * population.leverage_median)
+    log = middle + population.leverage_equity_slope * small
+    token = stream.random(len(kind)) < population.token_share
+    token &= equity * population.token_leverage >= population.least_position_usd
+    log = np.where(token, np.log(population.token_leverage), log)
+    log += np.where(token, 0.5, sd) * stream.standard_normal(len(kind))
+    most = np.array([k.max_leverage for k in kinds])[kind]
+    return np.asarray(np.minimum(np.exp(log), most))
 
 
-def _holdings(
-    scenario: Scenario, equity: Array, kind: Array, stream: np.random.Generator
-) -> tuple[Array, Array]:
-    """(holder, market) of every position: some hold one market, some several."""
-    population = scenario.population
-    n_markets = len(scenario.all_markets())
-    wanted = min(population.positions, len(equity) * n_markets)
-    weight = np.array([k.holds_position for k in scenario.kinds.values()])[kind]
-    order = np.argsort(-weight * stream.random(len(equity)), kind="stable")
-    extra = stream.geometric(1.0 - population.more_markets_share, len(equity))
-    extra = np.minimum(extra, n_markets)
-    taken = np.searchsorted(np.cumsum(extra[order]), wanted) + 1
-    holder = np.repeat(order[:taken], extra[order[:taken]])[:wanted]
-    market = _choose_markets(scenario, equity[holder], stream)
-    pairs = np.unique(np.column_stack([holder, market]), axis=0)
-    return pairs[:, 0], pairs[:, 1]
-
-
-def _choose_markets(
-    scenario: Scenario, equity: Array, stream: np.random.Generator
+def _homes(
+    scenario: Scenario, positions: _Positions, n_traders: int, stream: np.random.Generator
 ) -> Array:
-    """A market for each of some accounts; small accounts spread more evenly."""
-    population = scenario.population
-    weight = np.array([market.weight for market in scenario.all_markets().values()])
-    chosen = np.empty(len(equity), np.int64)
-    large = equity >= population.equity_tail_from_usd
-    for group, tilt in ((large, 1.0), (~large, population.small_account_tilt)):
-        chance = weight**tilt
-        chosen[group] = stream.choice(len(weight), group.sum(), p=chance / chance.sum())
-    return chosen
+    """The market in which each trader trades first: that of its largest position."""
+    chance = np.array([market.taste for market in scenario.all_markets().values()])
+    home = stream.choice(len(chance), n_traders, p=chance / chance.sum())
+    by_size = np.argsort(np.abs(positions.value), kind="stable")
+    home[positions.holder[by_size]] = positions.market[by_size]
+    return home
 
 
-def _sides(scenario: Scenario, kind: Array, stream: np.random.Generator) -> Array:
-    long_share = np.array([k.long_share for k in scenario.kinds.values()])
-    return np.where(stream.random(len(kind)) < long_share[kind], 1, -1)
+# --- positions --------------------------------------------------------------------------
+
+
+def _positions(
+    scenario: Scenario, kind: Array, equity: Array, leverage: Array, counts: Array,
+    stream: np.random.Generator,
+) -> tuple[_Positions, Array]:  # fmt: skip
+    """Positions of all holders, and everybody's equity once both sides are balanced."""
+    markets = list(scenario.all_markets().values())
+    holders = np.flatnonzero(counts)
+    holder = np.repeat(holders, counts[holders])
+    notional = _notionals(scenario, holder, equity, leverage, stream)
+    gross = np.bincount(holder, notional, len(kind))
+    market = holdings.choose_markets(
+        scenario, counts[holders], (gross / np.maximum(counts, 1))[holders],
+        (gross / equity)[holders], stream,
+    )  # fmt: skip
+    market = holdings.fill_empty_markets(markets, holder, market, notional)
+    usable = holdings.usable_leverage(markets)[market]
+    notional *= np.minimum(1.0, usable / (gross / equity)[holder])
+    side = balance.both_sides(_sides(scenario, kind, holder, stream), market, notional)
+    lots = balance.balanced_lots(markets, market, side, notional)
+    per_lot = np.array([m.start_tick * m.unit for m in markets]) / units.QUANTA_PER_USD
+    value = lots * per_lot[market]
+    margin = initial_margin(markets, market, np.abs(value))
+    after = np.bincount(holder, np.abs(value), len(kind))
+    before = np.bincount(holder, notional, len(kind))
+    equity = equity * np.where(counts > 0, after / np.where(counts > 0, before, 1.0), 1.0)
+    needed = _ROOM * np.bincount(holder, margin, len(kind))
+    return _Positions(holder, market, lots, value, margin), np.maximum(equity, needed)
 
 
 def _notionals(
-    markets: list[Market], holder: Array, market: Array, equity: Array, leverage: Array
-) -> Array:
-    """Notional in USD of every position, within what initial margin allows."""
-    count = np.bincount(holder, minlength=len(equity))[holder]
-    most = np.array([tier.tiers[0].max_leverage for tier in markets])[market]
-    share = np.minimum(leverage[holder], 0.9 * most) / count
-    notional = share * equity[holder]
-    for i, given in enumerate(markets):
-        for tier in given.tiers[1:]:
-            above = (market == i) & (notional > tier.notional_usd)
-            cap = np.maximum(
-                0.9 * tier.max_leverage * equity[holder] / count, tier.notional_usd
-            )
-            notional = np.where(above, np.minimum(notional, cap), notional)
-    return notional
-
-
-def _balanced_lots(
-    markets: list[Market], market: Array, side: Array, notional: Array,
+    scenario: Scenario, holder: Array, equity: Array, leverage: Array,
     stream: np.random.Generator,
 ) -> Array:  # fmt: skip
-    """Signed lots of every position, summing to zero in every market."""
-    lots = np.zeros(len(market), np.int64)
-    order = np.argsort(market, kind="stable")
-    bounds = np.searchsorted(market[order], np.arange(len(markets) + 1))
+    """Notional in USD of every position: each holder's, cut at random among them."""
+    part = stream.exponential(size=len(holder))
+    whole = np.bincount(holder, part, len(equity))[holder]
+    notional = leverage[holder] * equity[holder] * part / whole
+    return np.maximum(notional, scenario.population.least_position_usd)
+
+
+def _sides(
+    scenario: Scenario, kind: Array, holder: Array, stream: np.random.Generator
+) -> Array:
+    """A side for every position: its holder's, but for a share that goes against it."""
+    long_share = np.array([k.long_share for k in scenario.kinds.values()])[kind]
+    theirs = np.where(stream.random(len(kind)) < long_share, 1, -1)[holder]
+    against = stream.random(len(holder)) < scenario.population.mixed_share
+    several = np.bincount(holder, minlength=len(kind))[holder] > 1
+    return np.where(against & several, -theirs, theirs)
+
+
+def initial_margin(markets: list[Market], market: Array, notional: Array) -> Array:
+    """Initial margin in USD of positions, tier by tier (as the venue will ask it).
+
+    A tier asks its rate of the notional that lies within it, so margin is continuous:
+    the same as rate times notional less a deduction.
+    """
+    margin = np.zeros(len(market))
     for i, given in enumerate(markets):
-        here = order[bounds[i] : bounds[i + 1]]
-        per_lot = given.start_tick * given.unit / units.QUANTA_PER_USD
-        size = np.round(notional[here] / per_lot).astype(np.int64)
-        lots[here] = _balance(size, side[here], stream)
-    return lots
-
-
-def _balance(size: Array, side: Array, stream: np.random.Generator) -> Array:
-    """Choose the sides of the largest, then shrink the heavier side to fit."""
-    side = side.copy()
-    large = np.argsort(-size, kind="stable")[: int(np.ceil(_LARGE * len(size)))]
-    small = np.ones(len(size), bool)
-    small[large] = False
-    net = int((size * side)[small].sum())
-    for i, u in zip(large, stream.random(len(large)), strict=True):
-        if u < _BALANCING and net != 0:
-            side[i] = -1 if net > 0 else 1
-        net += int(size[i] * side[i])
-    longs, shorts = int(size[side > 0].sum()), int(size[side < 0].sum())
-    target = min(longs, shorts)
-    out = np.empty(len(size), np.int64)
-    for s in (1, -1):
-        group = np.flatnonzero(side == s)
-        out[group] = s * _shrink(size[group], target)
-    return out
-
-
-def _shrink(size: Array, target: int) -> Array:
-    """Scale whole numbers down to a given sum, by largest remainder."""
-    total = int(size.sum())
-    if total == target or total == 0:
-        return size
-    exact = size * (target / total)
-    floor = np.minimum(np.floor(exact).astype(np.int64), size)
-    missing = target - int(floor.sum())
-    order = np.argsort(floor - exact, kind="stable")
-    whole, rest = divmod(missing, len(size))
-    floor += whole
-    floor[order[:rest]] += 1
-    return floor
+        here = np.flatnonzero(market == i)
+        floors = [tier.notional_usd for tier in given.tiers] + [np.inf]
+        for tier, ceiling in zip(given.tiers, floors[1:], strict=True):
+            within = np.clip(notional[here], tier.notional_usd, ceiling) - tier.notional_usd
+            margin[here] += within / tier.max_leverage
+    return margin
 
 
 def _costs(
-    markets: list[Market], market: Array, lots: Array, stream: np.random.Generator
+    scenario: Scenario, positions: _Positions, equity: Array, stream: np.random.Generator
 ) -> Array:
-    """Signed cost of every position, opened some time before at another price."""
-    mean = np.array([m.entry_mean for m in markets])[market]
-    sd = np.array([m.entry_sd for m in markets])[market]
-    value = np.array([m.start_tick * m.unit for m in markets])[market] * lots
-    factor = np.exp(mean + sd * stream.standard_normal(len(lots)))
-    return np.round(value * factor).astype(np.int64)
+    """Signed cost in quanta of every position, opened before at another price.
+
+    Entries scatter about the start price, less for the levered, whose positions are
+    young; and profit must leave a part of equity that was deposited.
+    """
+    markets, population = list(scenario.all_markets().values()), scenario.population
+    gross = np.bincount(positions.holder, np.abs(positions.value), len(equity))
+    leverage = (gross / equity)[positions.holder]
+    age = (leverage / population.leverage_median) ** population.entry_leverage_slope
+    mean = np.array([m.entry_mean for m in markets])[positions.market]
+    sd = np.array([m.entry_sd for m in markets])[positions.market]
+    age = np.minimum(age, _OLD)
+    away = np.expm1(age * mean + sd * stream.standard_normal(len(sd)))
+    away /= 1.0 + np.abs(away) * leverage / _PROFIT_LIMIT
+    value = _exact_values(markets, positions)
+    return np.asarray(value + np.round(value * away), np.int64)
 
 
-def _cash(
-    markets: list[Market], equity: Array, holder: Array, market: Array, lots: Array,
-    cost: Array,
-) -> Array:  # fmt: skip
-    """Cash that makes each account's equity what was drawn."""
-    value = np.array([m.start_tick * m.unit for m in markets])[market] * lots
-    cash = np.round(equity * units.QUANTA_PER_USD).astype(np.int64)
-    np.add.at(cash, holder, cost - value)
-    return cash
+def _exact_values(markets: list[Market], positions: _Positions) -> Array:
+    """Signed values at the start in quanta, shape (positions,)."""
+    per_lot = np.array([m.start_tick * m.unit for m in markets], np.int64)
+    return np.asarray(positions.lots * per_lot[positions.market])
+
+
+# --- accounts ---------------------------------------------------------------------------
+
+
+def _accounts(
+    scenario: Scenario, positions: _Positions, equity: Array, cost: Array,
+    stream: np.random.Generator,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Owner and cash of every account, and the account of every position.
+
+    Cross accounts come first, then one for each isolated position, with the money that
+    its trader moved there.
+    """
+    markets = list(scenario.all_markets().values())
+    n_traders, n_positions = len(equity), len(cost)
+    profit = _exact_values(markets, positions) - cost
+    n_isolated = round(scenario.population.isolated_share * n_positions)
+    isolated = np.sort(stream.choice(n_positions, n_isolated, replace=False))
+    account = positions.holder.copy()
+    account[isolated] = n_traders + np.arange(n_isolated)
+    owner = np.concatenate([np.arange(n_traders), positions.holder[isolated]])
+    moved = _isolated_equity(positions, equity, profit)[isolated]
+    worth = np.zeros(len(owner), np.int64)
+    worth[:n_traders] = np.ceil(equity * units.QUANTA_PER_USD)
+    np.subtract.at(worth, positions.holder[isolated], moved)
+    worth[n_traders:] = moved
+    np.subtract.at(worth, account, profit)
+    return owner, worth, account
+
+
+def _isolated_equity(positions: _Positions, equity: Array, profit: Array) -> Array:
+    """Quanta of equity that a position would have in an account of its own.
+
+    Its initial margin with room, and its part by notional of what its holder has beyond
+    that for all positions; but no more than the whole notional, or than keeps its
+    unrealised profit within bounds.
+    """
+    holder, size = positions.holder, np.abs(positions.value)
+    needed = _ROOM * positions.margin
+    spare = equity - np.bincount(holder, needed, len(equity))
+    gross = np.bincount(holder, size, len(equity))
+    part = np.maximum(spare, 0.0)[holder] * size / gross[holder]
+    enough = np.maximum(size, profit / units.QUANTA_PER_USD / _PROFIT_LIMIT)
+    room = np.maximum(enough - needed, 0.0)
+    return np.asarray(
+        ((needed + np.minimum(part, room)) * units.QUANTA_PER_USD).astype(np.int64)
+    )

@@ -1,0 +1,83 @@
+"""Runs a study: one batch a variant, side by side in one folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from abm.montecarlo.plan import Plan
+from abm.montecarlo.runner import run_batch
+from abm.montecarlo.store import Batch, StoreError
+from abm.study import Study
+
+INDEX = "study.json"
+"""Names the study, its question and its variants in order, the base first."""
+
+
+def run_study(
+    study: Study,
+    folder: Path,
+    *,
+    workers: int | None = None,
+    paranoid: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> dict[str, Batch]:
+    """Run every variant of a study into a folder of its own below `folder`.
+
+    Options are those of :func:`abm.montecarlo.runner.run_batch`.
+
+    Returns
+    -------
+    dict
+        The batches by the names of the variants, the base first.
+
+    Raises
+    ------
+    StoreError
+        If the folder exists (unless `overwrite`, and it is a study) or cannot be written.
+    """
+    _create(folder, overwrite)
+    _write_index(study, folder)
+    batches = {}
+    for variant in study.variants:
+        batches[variant.name] = run_batch(
+            Plan.of(variant.scenario),
+            folder / variant.slug,
+            workers=workers,
+            paranoid=paranoid,
+            quiet=quiet,
+        )
+    return batches
+
+
+def _create(folder: Path, overwrite: bool) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not overwrite:
+            raise StoreError(
+                f"{folder}: exists already: give another --out, or --overwrite"
+            )
+        if not (folder / INDEX).is_file():
+            raise StoreError(f"{folder}: is not a study's folder, so it is not overwritten")
+        shutil.rmtree(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
+
+
+def _write_index(study: Study, folder: Path) -> None:
+    index = {
+        "name": study.name,
+        "question": study.question,
+        "variants": [
+            {"name": variant.name, "folder": variant.slug, "changes": list(variant.changes)}
+            for variant in study.variants
+        ],
+    }
+    try:
+        text = json.dumps(index, indent=1)
+        (folder / INDEX).write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,224 @@
+"""One look for all figures: theme, colours, ticks, captions, and how they are saved."""
+
+from __future__ import annotations
+
+import functools
+import math
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from abm.montecarlo.store import Batch
+from analysis import notation
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WIDTH = 9.6
+"""Inches; all figures are equally wide, so that text has one size in a report."""
+
+DPI = 150
+INK = "#222222"
+QUIET = "#6b6b6b"
+SHADE = "#d9d9d9"
+
+# Okabe and Ito's colours, told apart by every kind of colour vision; the yellow of their
+# set is too light for lines on white.
+_POLICY_COLOURS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#7A5C00",
+    "#000000",
+)
+# Tol's muted colours, so that a kind is never taken for a policy.
+_KIND_COLOURS = (
+    "#332288",
+    "#88CCEE",
+    "#44AA99",
+    "#999933",
+    "#CC6677",
+    "#882255",
+    "#117733",
+    "#AA4499",
+    "#DDCC77",
+)
+_DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)))
+
+_THEME = {
+    "axes.edgecolor": QUIET,
+    "axes.labelcolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8.0,
+    "axes.titlesize": 11.5,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 10.0,
+    "axes.axisbelow": True,
+    "figure.titlesize": 14.0,
+    "figure.titleweight": "bold",
+    "font.sans-serif": ["DejaVu Sans"],
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.8,
+    "legend.fontsize": 9.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "text.color": INK,
+    "xtick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "xtick.labelsize": 9.5,
+    "ytick.color": QUIET,
+    "ytick.labelcolor": INK,
+    "ytick.labelsize": 9.5,
+}
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw in this look, whatever look the caller has set, and leave that alone."""
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
+        with mpl.rc_context(), sns.axes_style("whitegrid"):
+            mpl.rcParams.update(_THEME)
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def new_figure(
+    height: float, title: str, rows: int = 1, columns: int = 1, **how: Any
+) -> tuple[Figure, Any]:
+    """A figure with a title and a grid of axes, which `how` describes as in `subplots`.
+
+    Figures are made without pyplot, so that nothing is left open and no screen is needed.
+    """
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, **how)
+    figure.suptitle(title, x=0.012, y=1.0 - 0.12 / height, ha="left", va="top")
+    return figure, axes
+
+
+def finish(figure: Figure, text: str, handles: Sequence[Artist] = ()) -> None:
+    """Add the small print at the foot and, if given, a legend in rows below the title."""
+    height = figure.get_figheight()
+    lines = textwrap.wrap(text, 150)
+    foot = (0.155 * len(lines) + 0.1) / height
+    # A row of the legend takes about 115 letters, and a handle as much room as nine.
+    letters = [len(str(handle.get_label())) + 9 for handle in handles]
+    fitting = len(handles) if sum(letters) <= 115 else max(1, 115 // max(letters))
+    rows = math.ceil(len(handles) / max(1, fitting))
+    head = (0.42 + 0.22 * rows + 0.15 * bool(rows)) / height
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0.0, foot, 1.0, 1.0 - foot - head))
+    if handles:
+        place = {"loc": "upper left", "bbox_to_anchor": (0.005, 1.0 - 0.4 / height)}
+        legend = figure.legend(handles=list(handles), ncols=fitting, **place)
+        legend.set_in_layout(False)
+    small = {"fontsize": 8.5, "color": QUIET, "ha": "left", "va": "bottom"}
+    figure.text(0.012, 0.07 / height, "\n".join(lines), linespacing=1.25, **small)
+
+
+def about(batch: Batch) -> str:
+    """Where the numbers come from: scenario, number of runs, first seed."""
+    runs = int(batch.manifest["runs"])
+    many = "1 run" if runs == 1 else f"{notation.count(runs)} runs"
+    return f"Scenario {batch.name}, {many}, first seed {batch.manifest['first_seed']}."
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a PNG at 150 dots an inch; equal figures give equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=DPI, facecolor="white", metadata={"Software": None})
+    return path
+
+
+# --- colours ----------------------------------------------------------------------------
+
+
+def policy_styles(policies: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Colour and dash of each policy by its place in the plan, as arguments of a line."""
+    return {
+        name: {
+            "color": _POLICY_COLOURS[i % len(_POLICY_COLOURS)],
+            "linestyle": _DASHES[i // len(_POLICY_COLOURS) % len(_DASHES)],
+        }
+        for i, name in enumerate(policies)
+    }
+
+
+def series_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each kind, market or other series, by its place in the scenario."""
+    return {name: _KIND_COLOURS[i % len(_KIND_COLOURS)] for i, name in enumerate(names)}
+
+
+# --- axes -------------------------------------------------------------------------------
+
+
+def usd_axis(axis: Axis, label: str, log: bool = False) -> None:
+    """Ticks such as ``$10K`` and ``$1M``, and a label with the unit."""
+    axis.set_label_text(label)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: short_usd(value)))
+    if log:
+        log_ticks(axis)
+
+
+def log_ticks(axis: Axis) -> None:
+    """Ticks at decades; at 1, 2 and 5 where there are few decades."""
+    low, high = axis.get_view_interval()
+    subs = (1.0,) if high > 300.0 * low else (1.0, 2.0, 5.0)
+    axis.set_major_locator(LogLocator(base=10.0, subs=subs, numticks=10))
+    axis.set_minor_locator(LogLocator(base=10.0, subs=range(1, 10), numticks=10))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def short_usd(value: float) -> str:
+    """``$2M`` rather than ``$2.00M``: ticks are round."""
+    text = notation.usd(value)
+    suffix = text[-1] if text[-1] in "KMBT" else ""
+    number = text.removesuffix(suffix) if suffix else text
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return number + suffix
+
+
+def share_axis(axis: Axis, label: str) -> None:
+    """Ticks in per cent of the whole."""
+    axis.set_label_text(label)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}%"))
+
+
+_ROUND_TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400)
+
+
+def time_axis(axis: Axis, duration_s: float) -> None:
+    """At most ten ticks at round seconds, minutes or hours, written as a clock."""
+    unit = "h:min:s" if duration_s >= 3600 else "min:s"
+    axis.set_label_text(f"Time since the start ({unit})")
+    days = 86_400 * math.ceil(duration_s / 864_000)
+    step = next((step for step in _ROUND_TIMES if duration_s <= 10 * step), days)
+    axis.set_ticks([i * step for i in range(int(duration_s // step) + 1)])
+    axis.set_major_formatter(FuncFormatter(lambda value, _: notation.clock(value)))
+
+
+def nothing_to_show(axes: Axes, text: str) -> None:
+    """Say why a panel is empty, in its middle."""
+    axes.grid(False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.text(
+        0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=QUIET
+    )

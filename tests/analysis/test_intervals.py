@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from analysis import intervals
+
+
+def skewed(size: int, seed: int = 3) -> np.ndarray:
+    return np.random.default_rng(seed).lognormal(0.0, 1.0, size)
+
+
+def test_mean_interval_covers_the_mean_of_an_exponential_about_as_often_as_it_says():
+    stream = np.random.default_rng(11)
+    hits = 0
+    for _ in range(300):
+        low, high = intervals.mean_interval(stream.exponential(1.0, 50))
+        hits += low <= 1.0 <= high
+    # BCa covers about 93% at this size; four standard deviations of 300 trials are 6%.
+    assert 0.87 <= hits / 300 <= 0.985
+
+
+def test_mean_interval_agrees_with_scipys_bca():
+    sample = skewed(80)
+    ours = intervals.mean_interval(sample)
+    theirs = stats.bootstrap(
+        (sample,), np.mean, n_resamples=20_000, method="BCa", rng=np.random.default_rng(5)
+    ).confidence_interval
+    width = theirs.high - theirs.low
+    assert ours.low == pytest.approx(theirs.low, abs=0.06 * width)
+    assert ours.high == pytest.approx(theirs.high, abs=0.06 * width)
+
+
+def test_ratio_interval_agrees_with_scipys_bca_on_paired_samples():
+    below = skewed(60)
+    above = below * np.random.default_rng(4).uniform(0.2, 0.9, 60)
+    ours = intervals.ratio_interval(above, below)
+    theirs = stats.bootstrap(
+        (above, below),
+        lambda x, y, axis: x.sum(axis=axis) / y.sum(axis=axis),
+        paired=True,
+        n_resamples=20_000,
+        method="BCa",
+        rng=np.random.default_rng(5),
+    ).confidence_interval
+    width = theirs.high - theirs.low
+    assert ours.low == pytest.approx(theirs.low, abs=0.06 * width)
+    assert ours.high == pytest.approx(theirs.high, abs=0.06 * width)
+
+
+def test_long_samples_are_added_up_in_blocks_and_give_the_normal_interval():
+    sample = skewed(50_000)
+    low, high = intervals.mean_interval(sample)
+    half = 1.96 * sample.std() / np.sqrt(len(sample))
+    assert (low + high) / 2 == pytest.approx(sample.mean(), rel=0.002)
+    assert (high - low) / 2 == pytest.approx(half, rel=0.06)
+
+
+def test_equal_data_give_equal_intervals():
+    assert intervals.mean_interval(skewed(40)) == intervals.mean_interval(skewed(40))
+
+
+def test_values_that_never_vary_give_a_point():
+    assert intervals.mean_interval(np.full(9, 2.5)) == (2.5, 2.5)
+
+
+def test_a_handful_of_values_gives_no_interval():
+    for interval in (
+        intervals.mean_interval([1.0, 2.0, 3.0, 4.0]),
+        intervals.quantile_interval([1.0, 2.0], 0.5),
+        intervals.ratio_interval(np.zeros(9), np.zeros(9)),
+        intervals.share_interval(0, 0),
+    ):
+        assert np.isnan(interval).all()
+
+
+@given(st.integers(1, 500), st.data())
+def test_share_interval_is_wilsons(trials: int, data: st.DataObject):
+    hits = data.draw(st.integers(0, trials))
+    low, high = intervals.share_interval(hits, trials)
+    theirs = stats.binomtest(hits, trials).proportion_ci(0.95, method="wilson")
+    assert low == pytest.approx(theirs.low, abs=1e-12)
+    assert high == pytest.approx(theirs.high, abs=1e-12)
+
+
+@pytest.mark.parametrize("quantile", [0.5, 0.9])
+def test_quantile_interval_covers_at_least_as_often_as_it_says(quantile: float):
+    stream = np.random.default_rng(2)
+    hits = 0
+    for _ in range(2000):
+        low, high = intervals.quantile_interval(stream.random(60), quantile)
+        hits += low <= quantile <= high
+    # Four standard deviations of 2000 trials at 95% are 2%.
+    assert hits / 2000 >= 0.93
+
+
+def test_a_quantile_that_the_values_cannot_bound_has_an_infinite_end():
+    values = np.arange(20.0)
+    low, high = intervals.quantile_interval(values, 0.99)
+    assert low > 15.0
+    assert high == np.inf
+    assert intervals.quantile_interval(values, 0.01).low == -np.inf
+
+
+def test_expected_shortfall_is_the_mean_of_the_worst_with_the_last_in_part():
+    values = np.arange(1.0, 21.0)
+    assert intervals.expected_shortfall(values, 0.1) == pytest.approx((20 + 19) / 2)
+    partly = (20 + 19 + 0.5 * 18) / 2.5
+    assert intervals.expected_shortfall(values, 0.125) == pytest.approx(partly)
+    assert intervals.expected_shortfall(values, 1.0) == pytest.approx(values.mean())
+
+
+def test_expected_shortfall_of_less_than_one_run_is_undefined():
+    assert np.isnan(intervals.expected_shortfall(np.arange(10.0), 0.05))
+    assert np.isnan(intervals.expected_shortfall_interval(np.arange(10.0), 0.05)).all()
+
+
+def test_few_values_in_the_tail_bound_the_expected_shortfall_only_from_below():
+    low, high = intervals.expected_shortfall_interval(skewed(100), 0.05)
+    assert low < intervals.expected_shortfall(skewed(100), 0.05)
+    assert high == np.inf
+
+
+def test_limit_of_the_expected_shortfalls_interval_continues_its_bootstrap():
+    sample = skewed(2000)
+    short = intervals.expected_shortfall_interval(sample, 0.05)
+    longer = intervals.expected_shortfall_interval(np.append(sample, sample[0]), 0.05)
+    assert longer.high - longer.low == pytest.approx(short.high - short.low, rel=0.1)
+
+
+def test_paired_difference_is_over_the_runs_that_both_have():
+    a = pd.Series([5.0, 7.0, np.nan, 4.0], index=[0, 1, 2, 3])
+    b = pd.Series([1.0, 1.0, 1.0], index=[1, 2, 3])
+    apart = intervals.paired_difference(a, b)
+    assert (apart.runs, apart.mean) == (2, 4.5)
+    assert not apart.is_clear
+
+
+def test_pairs_tell_a_difference_that_the_values_by_themselves_hide():
+    common = pd.Series(skewed(50) * 100.0)
+    noise = pd.Series(np.random.default_rng(8).normal(5.0, 2.0, 50))
+    apart = intervals.paired_difference(common + noise, common)
+    mine, theirs = intervals.mean_interval(common + noise), intervals.mean_interval(common)
+    assert apart.is_clear
+    assert mine.low < theirs.high
+    assert apart.low < 5.0 < apart.high

@@ -260,7 +260,7 @@ def cancel(book: Book, ledger: Ledger, slot: int, order_id: int) -> int:
     return lots
 
 
-@kernel
+@inlined
 def cancel_all(book: Book, ledger: Ledger, account: int) -> int:
     """Cancel every working order of an account; return how many there were."""
     count = 0

@@ -48,7 +48,7 @@ def requote(world: World) -> None:
             _quote(world, world.makers.makers[i])
 
 
-@kernel
+@inlined
 def _stays(world: World, maker: Any, u: float) -> bool:
     """False if the maker is away; fear or losses make it leave, for a random while."""
     clock, quoting = world.clock[0], world.makers.quoting[0]
@@ -70,7 +70,7 @@ def _stays(world: World, maker: Any, u: float) -> bool:
     return False
 
 
-@kernel
+@inlined
 def _quote(world: World, maker: Any) -> None:
     """Place one maker's ladder on both sides."""
     markets, quoting = world.markets, world.makers.quoting[0]
@@ -91,7 +91,7 @@ def _quote(world: World, maker: Any) -> None:
         _ladder(world, maker, side, middle, room, wider)
 
 
-@kernel
+@inlined
 def _ladder(
     world: World, maker: Any, side: int, middle: float, room: float, wider: float
 ) -> None:

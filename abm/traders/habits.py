@@ -35,7 +35,7 @@ def _slot(crowd: Crowd, when_ms: int, step_ms: int) -> int:
     return (when_ms // step_ms) % crowd.wheel.shape[1]
 
 
-@kernel
+@inlined
 def schedule(crowd: Crowd, trader: int, when_ms: int, step_ms: int) -> None:
     """Have a trader act at a time, in ms from the start; it must not be waiting already."""
     row = crowd.traders[trader]
@@ -86,7 +86,7 @@ def _swap(crowd: Crowd, i: int, j: int) -> None:
     crowd.keys[i], crowd.keys[j] = crowd.keys[j], crowd.keys[i]
 
 
-@kernel
+@inlined
 def _sift(crowd: Crowd, root: int, end: int) -> None:
     child = 2 * root + 1
     while child < end:
@@ -153,7 +153,7 @@ def _postpone(world: World, who: int) -> None:
         _schedule_reaction(world.crowd, -2 - who, when, clock.step_ms)
 
 
-@kernel
+@inlined
 def _sleep(world: World, trader: int) -> None:
     """Choose when the trader acts next: sooner in a stressed market if it is hasty."""
     crowd, clock, markets = world.crowd, world.clock[0], world.markets
@@ -168,7 +168,7 @@ def _sleep(world: World, trader: int) -> None:
     schedule(crowd, trader, clock.now_ms + int(wait), clock.step_ms)
 
 
-@kernel
+@inlined
 def ask(
     inbox: Any, logs: Logs, account: int, market: int, side: int, kind: int, tick: int,
     lots: int, reduce_only: int, cancel_first: int,
@@ -189,7 +189,7 @@ def ask(
     logs.counts[0].inbox = count + 1
 
 
-@kernel
+@inlined
 def _pick_position(ledger: Ledger, account: int, u: float) -> int:
     """One of an account's positions at random, or `NONE`."""
     count = 0
@@ -203,7 +203,7 @@ def _pick_position(ledger: Ledger, account: int, u: float) -> int:
     return slot
 
 
-@kernel
+@inlined
 def _act(world: World, trader: int) -> None:
     """Defend a position that nears liquidation, cut a loss, or trade."""
     crowd, clock, ledger = world.crowd, world.clock[0], world.ledger
@@ -229,7 +229,7 @@ def _act(world: World, trader: int) -> None:
     _trade(world, trader, kind, market, slot, equity, choice, direction, size)
 
 
-@kernel
+@inlined
 def _defend(
     world: World,
     account: int,
@@ -254,7 +254,7 @@ def _is_losing(markets: Markets, kind: Any, position: Any) -> bool:
     return position.cost - value > kind.stop_loss * abs(position.cost)
 
 
-@kernel
+@inlined
 def _reduce(world: World, account: int, slot: int, share: float) -> None:
     position = world.ledger.positions[slot]
     lots = max(1, int(abs(position.lots) * share))
@@ -262,7 +262,7 @@ def _reduce(world: World, account: int, slot: int, share: float) -> None:
     ask(world.inbox, world.logs, account, position.market, side, MARKET, 0, lots, 1, 1)
 
 
-@kernel
+@inlined
 def _trade(
     world: World, trader: int, kind: Any, market: int, slot: int, equity: int,
     choice: float, direction: float, size: float,

@@ -137,7 +137,7 @@ def charge_fee(ledger: Ledger, account: int, fee: int) -> None:
     pots.fees += fee - to_insurance
 
 
-@kernel
+@inlined
 def settle_fills(
     ledger: Ledger, risk: Risk, book: Book, unit: int, market: int, taker: int, side: int
 ) -> int:

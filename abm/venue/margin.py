@@ -91,7 +91,7 @@ def initial_margin(ledger: Ledger, risk: Risk, markets: Markets, account: int) -
     return margin
 
 
-@kernel
+@inlined
 def affordable_lots(
     book: Book,
     ledger: Ledger,
@@ -165,7 +165,7 @@ def _hook(risk: Risk, ledger: Ledger, slot: int, top: Any, mark: int, share: flo
     risk.triggers[side, top.first_level + tick] = slot
 
 
-@kernel
+@inlined
 def arm(
     book: Book,
     ledger: Ledger,

@@ -29,8 +29,8 @@ SCENARIO: dict[str, Any] = {
         }
     },
     "mark": {"rule": "index"},
-    "population": {"accounts": 2, "positions": 1},
-    "kinds": {"passive": {"share": 1.0, "holds_position": 0.0}},
+    "population": {"accounts": 4, "positions": 2},
+    "kinds": {"passive": {"share": 1.0}},
     "venue": {"ladder": [{"rung": "insurance"}, {"rung": "wave"}]},
 }
 """One market that does not move by itself; maintenance margin is 2%."""

@@ -12,12 +12,30 @@ import numpy as np
 
 from abm import enlarge, step
 from abm import world as w
+from abm.adl.compose import PRESETS, compose
 from abm.adl.policy import Outcome, Policy
 from abm.adl.wave import Wave, gather
 from abm.compiled import kernel
+from abm.scenario import Scenario
 from abm.traders.habits import note_hit
 from abm.venue.liquidation import remember_marks, shortfall
 from abm.world import Array, World
+
+
+def policy_of(scenario: Scenario, name: str) -> Policy:
+    """A policy of a scenario's own table, or a preset, by name.
+
+    Raises
+    ------
+    abm.adl.compose.CompositionError
+        If its answers make no policy.
+    KeyError
+        If there is no policy of this name.
+    """
+    if name in scenario.policies:
+        table = scenario.policies[name].model_dump(exclude_none=True)
+        return compose(name, table)
+    return compose(name, PRESETS[name])
 
 
 @dataclass(frozen=True)

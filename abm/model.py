@@ -13,9 +13,8 @@ import numpy as np
 from abm import enlarge, genesis, step, units
 from abm import scenario as scenarios
 from abm import world as w
-from abm.adl.compose import PRESETS, compose
 from abm.adl.policy import Policy
-from abm.engine import Engine
+from abm.engine import Engine, policy_of
 from abm.market import book
 from abm.scenario import Scenario
 from abm.traders.habits import ask
@@ -23,22 +22,6 @@ from abm.venue.ledger import deposit, withdraw
 from abm.venue.liquidation import shortfall
 from abm.venue.margin import equity_of, health, initial_margin
 from abm.world import World
-
-
-def policy_of(scenario: Scenario, name: str) -> Policy:
-    """A policy of a scenario's own table, or a preset, by name.
-
-    Raises
-    ------
-    abm.adl.compose.CompositionError
-        If its answers make no policy.
-    KeyError
-        If there is no policy of this name.
-    """
-    if name in scenario.policies:
-        table = scenario.policies[name].model_dump(exclude_none=True)
-        return compose(name, table)
-    return compose(name, PRESETS[name])
 
 
 @dataclass(frozen=True)

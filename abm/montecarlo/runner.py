@@ -18,8 +18,7 @@ from abm import genesis, step
 from abm import world as w
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
-from abm.engine import Engine
-from abm.model import policy_of
+from abm.engine import Engine, policy_of
 from abm.montecarlo import store, tables
 from abm.montecarlo.plan import Block, Plan
 from abm.scenario import Scenario

@@ -106,13 +106,21 @@ def usd_by_key(scenario: Scenario) -> dict[Key, float]:
 
 
 def mean_equity_usd(population: Population) -> float:
-    """Most that an account has on average: a lognormal body and a truncated Pareto tail."""
-    low, high = population.equity_tail_from_usd, population.equity_cap_usd
+    """Mean equity of an account that holds positions, before any is cut for its size.
+
+    A lognormal body, truncated where the tail begins, and a truncated Pareto tail.
+    """
+    high = population.equity_cap_usd
+    low = min(population.equity_tail_from_usd, high)
     median, sd = population.equity_median_usd, population.equity_log_sd
-    body = min(median * math.exp(0.5 * sd**2), low, high)
-    if low >= high:
-        return body
-    return body + population.equity_tail_share * _pareto_mean(low, high, population)
+    body = min(median, low)
+    if sd > 0.0:
+        z = math.log(low / median) / sd
+        below = _normal(z)
+        partial = median * math.exp(0.5 * sd**2) * _normal(z - sd)
+        body = min(partial / below, low) if below > 0.0 else low
+    share = population.equity_tail_share
+    return (1.0 - share) * body + share * _pareto_mean(low, high, population)
 
 
 def _pareto_mean(low: float, high: float, population: Population) -> float:
@@ -122,6 +130,11 @@ def _pareto_mean(low: float, high: float, population: Population) -> float:
         return low
     rest = math.expm1((1.0 - a) * span) / (1.0 - a) if a != 1.0 else span
     return low * a * rest / -math.expm1(-a * span)
+
+
+def _normal(z: float) -> float:
+    """Distribution function of the standard normal."""
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
 
 
 def _likely_most(population: Population) -> float:

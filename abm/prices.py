@@ -101,7 +101,7 @@ class Makers(Part):
         1.2, ge=0.1, le=100.0, description="Pareto exponent of the sizes of makers"
     )
     capital_of_depth: Real = Field(
-        3.0, gt=0.0, le=1e6, description="capital of all makers, in depths within 1%"
+        6.0, gt=0.0, le=1e6, description="capital of all makers, in depths within 1%"
     )
     inventory_limit: Real = Field(
         2.0,

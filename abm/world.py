@@ -180,6 +180,7 @@ ACCOUNT = np.dtype(
         ("cash", "i8"),
         ("principal", "i8"),
         ("fees", "i8"),
+        ("given", "i8"),
         ("cooldown_ms", "i8"),
         ("first_position", "i4"),
         ("first_order", "i4"),
@@ -196,8 +197,8 @@ ACCOUNT = np.dtype(
     align=True,
 )
 """A margin pool. An isolated position is an account of its own whose `parent` is the
-trader's cross account. `stage` is 1 once the ladder has taken its first slice,
-`at_bottom` once no rung but the wave is left;
+trader's cross account. `given` is what cash haircuts have taken so far; `stage` is 1 once
+the ladder has taken its first slice, `at_bottom` once no rung but the wave is left;
 `debt_market` and `debt_side` say where a liquidation of it last traded."""
 
 POSITION = np.dtype(

@@ -441,6 +441,7 @@ def test_mean_equity_agrees_with_numerical_integration(
     population = scenario.Population(
         equity_log_sd=sd,
         equity_tail_exponent=exponent,
+        equity_tail_share=0.1,
         equity_tail_from_usd=low,
         equity_cap_usd=high,
         equity_median_usd=900.0,
@@ -453,7 +454,7 @@ def test_mean_equity_agrees_with_numerical_integration(
         return float(low * (1.0 - u * ceiling) ** (-1.0 / exponent))
 
     tail, _ = quad(lambda v: quantile(1.0 - np.exp(-v)) * np.exp(-v), 0.0, 60.0, limit=500)
-    expected = body + norm.sf(edge) * tail
+    expected = 0.9 * body / norm.cdf(edge) + 0.1 * tail
     assert extent.mean_equity_usd(population) == pytest.approx(expected, rel=1e-5)
 
 

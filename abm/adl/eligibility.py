@@ -50,12 +50,14 @@ def opposite_in_profit(wave: Wave, price: Array) -> Payers:
 def profits(wave: Wave, price: Array) -> Payers:
     """Accounts up to their unrealised profit, net over positions, or equity if less.
 
-    The endowment ``w = (PNL)_+`` of arXiv 2512.01112, in quanta; the floor at equity
-    keeps an account with spent collateral from going under.
+    The endowment ``w = (PNL)_+`` of arXiv 2512.01112, in quanta, less what haircuts took
+    before: cash that is gone still shows as unrealised profit. The floor at equity keeps
+    an account with spent collateral from going under.
     """
     rows = wave.candidates
     _, first = np.unique(rows["account"], return_index=True)
-    capacity = np.minimum(rows["account_profit"][first], rows["equity"][first])
+    profit = rows["account_profit"][first] - rows["given"][first]
+    capacity = np.minimum(profit, rows["equity"][first])
     paying = capacity > 0
     row = first[paying]
     return Payers(row, np.zeros(len(row), np.int64), capacity[paying])

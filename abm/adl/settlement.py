@@ -165,6 +165,7 @@ def _transfer(ledger: Ledger, haircuts: Array, short: Array, deficit: Array) -> 
     paid = 0
     for i in range(haircuts.shape[0]):
         left = haircuts[i].amount
+        ledger.accounts[haircuts[i].account].given += left
         while left > 0:
             amount = min(left, deficit[j] - paid)
             move_cash(ledger, haircuts[i].account, short[j], amount)

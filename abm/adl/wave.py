@@ -37,12 +37,14 @@ CANDIDATE = np.dtype(
         ("equity", "i8"),
         ("cash", "i8"),
         ("principal", "i8"),
+        ("given", "i8"),
         ("account_notional", "i8"),
         ("account_profit", "i8"),
     ]
 )
 """A position that could pay: signed lots, cost and value at the mark (quanta); and its
-account's equity, cash, principal, gross notional and unrealised profit (net of losses)."""
+account's equity, cash, principal, cash given to ADL before, gross notional and unrealised
+profit (net of losses)."""
 
 BANKRUPT = np.dtype(
     [
@@ -213,6 +215,7 @@ def _fill_account(ledger: Ledger, markets: Markets, owner: Any, row: Any) -> Non
     row.equity = owner.cash + profit
     row.cash = owner.cash
     row.principal = owner.principal
+    row.given = owner.given
     row.account_notional = notional
     row.account_profit = profit
 

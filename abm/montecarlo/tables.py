@@ -428,14 +428,17 @@ def _adl(fills: Columns, haircuts: Columns) -> dict[str, Any]:
 def _largest_share(haircuts: Columns) -> float:
     """The most that an account gave in the whole run, as a share of its profit.
 
-    Cash comes again and again out of the same profit, so an account's profit is the most
-    it had at any call; positions that are closed are gone, so their profits add up.
+    Positions that are closed are gone, so their profits add up. What cash an account can
+    give is what it has left, so its profit is the most of that and what it gave before.
     """
     _, account = np.unique(haircuts["account"], return_inverse=True)
     given = np.bincount(account, weights=haircuts["amount_usd"])
     had = np.zeros(len(given))
-    add_up = np.add if np.any(haircuts["closed_usd"]) else np.maximum
-    add_up.at(had, account, haircuts["capacity_usd"])
+    if np.any(haircuts["closed_usd"]):
+        np.add.at(had, account, haircuts["capacity_usd"])
+    else:
+        left = haircuts["capacity_usd"] + usd(_given_before(account, haircuts))
+        np.maximum.at(had, account, left)
     return max(0.0, float(np.max(given / np.maximum(had, 1e-6))))
 
 

@@ -17,6 +17,7 @@ _QUANTILES = {0.5: "o", 0.9: "s", 0.99: "^"}
 _LEVELS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-4, 1e-5)
 _TAIL_MARKER = "D"
 _MOST_BANDS = 4
+_LEAST_SHOWN = 0.02
 
 
 @style.styled
@@ -100,7 +101,9 @@ def _draw_summary(axes: Axes, samples: dict[str, np.ndarray], policies: list[str
     axes.set_yticks(range(len(samples)), list(samples))
     axes.set_ylim(len(samples) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
-    low = min(values[values > 0].min() for values in samples.values() if values.any())
+    # A few tiny deficits would push the large ones together.
+    positive = [values[values > 0] for values in samples.values() if values.any()]
+    low = min(np.quantile(values, _LEAST_SHOWN) for values in positive)
     high = max(values.max() for values in samples.values())
     axes.set_xlim(low / 1.5, high * 2.0)
     style.usd_axis(axes.xaxis, "Deficit of a run (USD, log scale)", log=True)

@@ -138,7 +138,8 @@ def run() -> list[Row]:
         [
             (lambda books: replay(books[0], books[1], events, *books[2:]), our_book),
             (lambda environment: environment.step(), lambda: their_book(events, shuffle)),
-        ]
+        ],
+        repetitions=15,
     )
     books = our_book()
     count = replay(books[0], books[1], events, *books[2:])

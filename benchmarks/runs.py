@@ -7,18 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from abm import genesis, step
+from abm import genesis
 from abm import scenario as scenarios
-from abm import world as w
 from abm.adl.compose import PRESETS, compose
 from abm.engine import Engine
-from abm.market.makers import requote
-from abm.market.marks import update_marks
-from abm.market.oracle import move_index
 from abm.scenario import Scenario
-from abm.traders.habits import let_traders_act
-from abm.venue.liquidation import liquidate
 from benchmarks.common import Row, seconds
+from benchmarks.counting import orders_sent
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parent / "configs"
@@ -35,36 +30,11 @@ def whole_run(scenario: Scenario, seed: int) -> Engine:
     return engine
 
 
-def order_events(scenario: Scenario, seed: int) -> int:
-    """Orders sent and quotes cancelled in a run, counted between the stages of a step.
-
-    Traders' own cancels are left out, so the true number is higher.
-    """
-    world = genesis.new_world(scenario, seed)
-    pool, clock = world.book.pool, world.clock
-    events = 0
-    for _ in range(scenario.time.steps):
-        move_index(world)
-        working, numbered = int(pool["used"][0]), int(pool["next_id"][0])
-        requote(world)
-        quoted = int(pool["next_id"][0]) - numbered
-        events += quoted + working + quoted - int(pool["used"][0])
-        let_traders_act(world)
-        events += int(world.logs.counts["inbox"][0])
-        step.match_inbox(world)
-        update_marks(world.markets, world.book)
-        liquidate(world)
-        clock["now_ms"] += clock["step_ms"]
-        clock["step"] += 1
-    w.check(world)
-    return events
-
-
 def an_hour() -> Row:
     """One market hour with 1,100 traders and at least 100,000 order events."""
     scenario = scenarios.load(HERE / "hour.toml")
     taken = seconds(lambda _: whole_run(scenario, 1))
-    events = order_events(scenario, 1)
+    events = sum(orders_sent(genesis.new_world(scenario, 1), scenario.time.steps))
     return Row(
         what="one market hour, 1,100 traders and 3 makers",
         ours=f"{taken:.3f} s",

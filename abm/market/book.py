@@ -295,6 +295,13 @@ def _reducible(book: Book, ledger: Ledger, market: int, account: int, side: int)
 
 
 @inlined
+def _best_against(top: Any, side: int) -> int:
+    """Best tick that an order of a side could trade at; out of reach if there is none."""
+    bid, ask = top.bid, top.ask
+    return ask if side == BUY else bid
+
+
+@inlined
 def _fill(book: Book, ledger: Ledger, slot: int, lots: int) -> None:
     """Fill part or all of a resting order and write the fill down."""
     order = book.orders[slot]
@@ -328,14 +335,9 @@ def _match(
     """Fill an incoming order against the other side; return the lots left over."""
     top = book.tops[market]
     while lots > 0:
-        if side == BUY:
-            best = top.ask
-            if best >= top.size or best > limit:
-                break
-        else:
-            best = top.bid
-            if best < 0 or best < limit:
-                break
+        best = _best_against(top, side)
+        if side * (limit - best) < 0:
+            break
         slot = book.levels[top.first_level + best].head
         order = book.orders[slot]
         if order.account == account and self_trade != KEEP_BOTH:
@@ -407,7 +409,7 @@ def submit(
         lots = min(lots, _reducible(book, ledger, market, account, side))
     if lots <= 0:
         return REFUSED
-    crosses = top.ask <= tick if side == BUY else top.bid >= tick
+    crosses = side * (tick - _best_against(top, side)) >= 0
     if crosses:
         if kind == POST_ONLY:
             return REFUSED

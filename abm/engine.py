@@ -13,8 +13,9 @@ import numpy as np
 from abm import enlarge, step
 from abm import world as w
 from abm.adl.compose import PRESETS, compose
-from abm.adl.policy import Outcome, Policy
-from abm.adl.wave import Wave, gather
+from abm.adl.policy import Policy
+from abm.adl.record import Call
+from abm.adl.wave import gather
 from abm.compiled import kernel
 from abm.scenario import Scenario
 from abm.traders.habits import note_hit
@@ -36,21 +37,6 @@ def policy_of(scenario: Scenario, name: str) -> Policy:
         table = scenario.policies[name].model_dump(exclude_none=True)
         return compose(name, table)
     return compose(name, PRESETS[name])
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of the policy: the wave, what was done, and what was left.
-
-    `short_before` and `short_after` are quanta missing before and after; `carried` is
-    what was already missing after the previous call.
-    """
-
-    wave: Wave
-    outcome: Outcome
-    short_before: int
-    short_after: int
-    carried: int
 
 
 @dataclass
@@ -149,7 +135,7 @@ class Engine:
         """Ask the policy, book its answer, and tell those whom it hit."""
         wave = gather(self.world, self._wave_number(), self.policy.looks_everywhere)
         before = wave.total_deficit
-        outcome = self.policy.answer(self.world, wave)
+        outcome = self.policy.answer(self.world, wave, self.record.calls)
         after = int(shortfall(self.world.ledger, self.world.risk, self.world.markets))
         carried = self.record.calls[-1].short_after if self.record.calls else 0
         call = Call(wave, outcome, before, after, min(carried, before))
@@ -181,8 +167,9 @@ def _tell(world: World, call: Call) -> None:
     account, market, lots = (fills[name].copy() for name in ("account", "market", "lots"))
     _tell_all(world, account, market, lots, share)
     if len(haircuts):
-        payers = call.outcome.payers
-        share = haircuts["amount"] / payers.capacity[np.flatnonzero(call.outcome.amounts)]
+        decision = call.outcome.decision
+        paid = np.flatnonzero(decision.amounts)
+        share = haircuts["amount"] / decision.payers.capacity[paid]
         nothing = np.zeros(len(haircuts), np.int64)
         _tell_all(world, haircuts["account"].copy(), nothing, nothing, share)
 

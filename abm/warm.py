@@ -74,7 +74,7 @@ def _stages() -> list[Callable[[], object]]:
 
     def settle_nothing() -> None:
         wave = gather(worlds[0], 0, True)
-        payers = Payers(none, none, none)
+        payers = Payers(none, none, none, none)
         settlement.close_contracts(worlds[0], wave, payers, none, none, wave.mark)
         settlement.transfer_cash(worlds[0], wave, payers, none)
 

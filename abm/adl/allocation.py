@@ -7,16 +7,14 @@ amounts with ``0 <= x <= capacity`` and ``sum(x) = min(budget, sum(capacity))``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from abm.adl.eligibility import Payers
-from abm.adl.wave import Wave
+from abm.adl import scores
+from abm.adl.answers import Answer, build
+from abm.adl.scores import Score
 from abm.world import Array
-
-Score = Callable[[Wave, Payers], Array]
-"""Gives every payer a float: a rank for queues, a weight for weighted rules."""
 
 
 class Allocation(NamedTuple):
@@ -109,21 +107,32 @@ def round_to_sum(exact: Array, capacity: Array, budget: int) -> Array:
     return whole
 
 
-# --- scores -----------------------------------------------------------------------------
+# --- answers ----------------------------------------------------------------------------
 
 
-def hyperliquid_score(wave: Wave, payers: Payers) -> Array:
-    """``(mark / entry) * (notional / account value)``; for shorts ``entry / mark``.
+def by_queue(*, score: Answer) -> Allocation:
+    """The highest score pays all it can, then the next."""
+    return Allocation(queue, build("allocation.score", score, scores.ANSWERS))
 
-    Hyperliquid docs, "Auto-deleveraging", which prints the formula for longs; the inverse
-    for shorts is the reading under which a larger gain ranks higher on both sides.
+
+def by_capacity() -> Allocation:
+    """Everyone pays the same share of capacity."""
+    return Allocation(pro_rata)
+
+
+ANSWERS: dict[str, Callable[..., Allocation]] = {
+    "queue": by_queue,
+    "pro-rata": by_capacity,
+}
+
+
+def part(question: str, answer: Any) -> Allocation:
+    """The allocation that an answer describes; a user's function shares by capacity.
+
+    Raises
+    ------
+    CompositionError
+        If the answer makes no allocation.
     """
-    # Field by field: picking whole records is slow.
-    rows, row = wave.candidates, payers.row
-    value = np.abs(rows["value"][row].astype(np.float64))
-    cost = np.abs(rows["cost"][row].astype(np.float64))
-    gain = np.where(rows["lots"][row] > 0, value / cost, cost / np.maximum(value, 1.0))
-    return np.asarray(gain * value / rows["equity"][row])
-
-
-SCORES: dict[str, Score] = {"hyperliquid": hyperliquid_score}
+    built = build(question, answer, ANSWERS, arguments=("capacity", "score", "budget"))
+    return built if isinstance(built, Allocation) else Allocation(built)

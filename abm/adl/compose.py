@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
-from abm.adl import allocation, eligibility, seniority, severity, trigger
-from abm.adl.allocation import Allocation
-from abm.adl.policy import PRICES, Policy, Settlement
-from abm.adl.severity import Severity
+from abm.adl import allocation, eligibility, seniority, settlement, severity, trigger
+from abm.adl.answers import Answer, CompositionError, build
+from abm.adl.policy import Policy
+from abm.adl.settlement import Settlement
 
-Answer = str | Mapping[str, Any]
+__all__ = ["PRESETS", "QUESTIONS", "CompositionError", "compose"]
 
 QUESTIONS = ("trigger", "severity", "eligibility", "seniority", "allocation", "settlement")
 
@@ -25,7 +21,7 @@ PRESETS: dict[str, dict[str, Answer]] = {
         "eligibility": "opposite-in-profit",
         "seniority": "none",
         "allocation": {"rule": "queue", "score": "hyperliquid"},
-        "settlement": {"medium": "contracts", "price": "previous-mark"},
+        "settlement": {"rule": "contracts", "price": "previous-mark"},
     },
     # The pro-rata rule of arXiv 2512.01112, section 2.4, on unrealised profits.
     "pro-rata": {
@@ -45,10 +41,6 @@ PRESETS: dict[str, dict[str, Answer]] = {
         "settlement": "cash",
     },
 }
-
-
-class CompositionError(ValueError):
-    """A policy table that makes no policy; the message names the question."""
 
 
 def compose(name: str, table: Mapping[str, Answer]) -> Policy:
@@ -77,109 +69,24 @@ def compose(name: str, table: Mapping[str, Answer]) -> Policy:
     for question in QUESTIONS:
         if answers.get(question) is None:
             raise CompositionError(f"{question}: is missing")
-    settlement = _settlement(answers["settlement"])
     who = answers["eligibility"]
-    _check_medium(str(who), settlement)
+    paid_in = build("settlement", answers["settlement"], settlement.ANSWERS)
+    _check_medium(str(who), paid_in)
     return Policy(
         name=name,
-        trigger=_lookup("trigger", answers["trigger"], trigger.TRIGGERS),
-        severity=_severity(answers["severity"]),
-        eligibility=_lookup("eligibility", who, eligibility.ELIGIBILITIES),
-        seniority=_lookup("seniority", answers["seniority"], seniority.SENIORITIES),
-        allocation=_allocation(answers["allocation"]),
-        settlement=settlement,
+        trigger=build("trigger", answers["trigger"], trigger.ANSWERS),
+        severity=build("severity", answers["severity"], severity.ANSWERS),
+        eligibility=build("eligibility", who, eligibility.ANSWERS),
+        seniority=build("seniority", answers["seniority"], seniority.ANSWERS),
+        allocation=allocation.part("allocation", answers["allocation"]),
+        settlement=paid_in,
     )
 
 
-def _check_medium(who: str, settlement: Settlement) -> None:
-    medium = eligibility.MEDIUM.get(who, settlement.medium)
-    if medium != settlement.medium:
+def _check_medium(who: str, paid_in: Settlement) -> None:
+    medium = eligibility.MEDIUM.get(who, paid_in.medium)
+    if medium != paid_in.medium:
         raise CompositionError(
             f"eligibility = {who!r}: its capacity is in {medium}, but the settlement is in "
-            f"{settlement.medium}"
+            f"{paid_in.medium}"
         )
-
-
-def _lookup(question: str, answer: Answer, known: Mapping[str, Any]) -> Any:
-    if isinstance(answer, str) and answer in known:
-        return known[answer]
-    raise CompositionError(f"{question} = {answer!r}: must be one of {', '.join(known)}")
-
-
-def _rule(question: str, answer: Answer) -> tuple[str, dict[str, Any]]:
-    """The rule's name and its parameters."""
-    if isinstance(answer, str):
-        return answer, {}
-    parameters = dict(answer)
-    if "rule" not in parameters:
-        raise CompositionError(f"{question}: needs a rule, such as {{ rule = ... }}")
-    return str(parameters.pop("rule")), parameters
-
-
-def _severity(answer: Answer) -> Severity:
-    rule, parameters = _rule("severity", answer)
-    if rule == "all" and not parameters:
-        return severity.everything
-    if rule == "fixed" and set(parameters) == {"share"}:
-        share = parameters["share"]
-        if isinstance(share, int | float) and 0.0 <= share <= 1.0:
-            return severity.fixed_share(float(share))
-        raise CompositionError(f"severity.share = {share!r}: must be from 0 to 1")
-    raise CompositionError(f"severity = {answer!r}: must be all, or fixed with a share")
-
-
-def _allocation(answer: Answer) -> Allocation:
-    rule, parameters = _rule("allocation", answer)
-    if rule == "pro-rata" and not parameters:
-        return Allocation(allocation.pro_rata)
-    if rule == "queue" and set(parameters) == {"score"}:
-        score = parameters["score"]
-        if score not in allocation.SCORES:
-            known = ", ".join(allocation.SCORES)
-            raise CompositionError(f"allocation.score = {score!r}: must be one of {known}")
-        return Allocation(allocation.queue, allocation.SCORES[score])
-    if ":" in rule and not parameters:
-        return Allocation(_users_function(rule))
-    raise CompositionError(
-        f"allocation = {answer!r}: must be pro-rata, queue with a score, or "
-        "FILE.py:FUNCTION"
-    )
-
-
-def _users_function(text: str) -> Callable[..., Any]:
-    """The function `share(capacity, score, budget)` that ``FILE.py:NAME`` points to."""
-    file, _, name = text.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
-        raise CompositionError(f"allocation = {text!r}: there is no file {file}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise CompositionError(f"allocation = {text!r}: {file} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise CompositionError(f"allocation = {text!r}: {file} fails: {error}") from error
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise CompositionError(f"allocation = {text!r}: {file} has no function {name}")
-    if len(inspect.signature(function).parameters) != 3:
-        raise CompositionError(
-            f"allocation = {text!r}: must take three arguments (capacity, score, budget)"
-        )
-    return function  # type: ignore[no-any-return]
-
-
-def _settlement(answer: Answer) -> Settlement:
-    parameters = {"medium": answer} if isinstance(answer, str) else dict(answer)
-    medium = parameters.pop("medium", None)
-    price = parameters.pop("price", "mark")
-    if parameters or medium not in ("contracts", "cash"):
-        raise CompositionError(
-            f"settlement = {answer!r}: must be cash, or contracts with a price"
-        )
-    if price not in PRICES:
-        raise CompositionError(
-            f"settlement.price = {price!r}: must be one of {', '.join(PRICES)}"
-        )
-    return Settlement("cash" if medium == "cash" else "contracts", str(price))

@@ -7,69 +7,24 @@ What a part answers is checked before anything is booked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, NoReturn
 
 import numpy as np
 
-from abm.adl import settlement
 from abm.adl.allocation import Allocation
 from abm.adl.eligibility import Eligibility, Payers
+from abm.adl.record import ADL_FILL, CASH_HAIRCUT, Call, Decision, Outcome
 from abm.adl.seniority import Seniority
+from abm.adl.settlement import Settlement, money_needed
 from abm.adl.severity import Severity
 from abm.adl.trigger import Trigger
 from abm.adl.wave import PolicyError, Wave
 from abm.world import Array, World
 
-PRICES = ("previous-mark", "mark", "index")
-
-
-@dataclass(frozen=True)
-class Settlement:
-    """What is given, and for contracts at what price."""
-
-    medium: Literal["contracts", "cash"]
-    price: str = "mark"
-
-    def ticks(self, wave: Wave) -> Array:
-        """Price of every market in ticks, shape (markets,)."""
-        prices = {
-            "previous-mark": wave.previous_mark,
-            "mark": wave.mark,
-            "index": wave.index,
-        }
-        return prices[self.price]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a policy did in a wave.
-
-    Attributes
-    ----------
-    budget : int
-        Money asked for in quanta: the severity's share of the deficit.
-    payers : Payers
-        Who could have been asked, with capacities.
-    score : array of float64, shape (payers,)
-        What ranked or weighted them (NaN where the rule needs none).
-    amounts : array of int64, shape (payers,)
-        What each was asked for, in lots or quanta.
-    fills, haircuts : structured arrays
-        What was booked, `settlement.ADL_FILL` and `settlement.CASH_HAIRCUT`.
-    """
-
-    budget: int
-    payers: Payers
-    score: Array
-    amounts: Array
-    fills: Array
-    haircuts: Array
-
-
-_NOBODY = Payers(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
-_NO_FILLS = np.zeros(0, settlement.ADL_FILL)
-_NO_HAIRCUTS = np.zeros(0, settlement.CASH_HAIRCUT)
+_NONE = np.zeros(0, np.int64)
+_NOTHING = Decision(False, 0.0, 0, _NONE, Payers(*[_NONE] * 4), np.zeros(0), _NONE)
 
 
 @dataclass(frozen=True)
@@ -87,40 +42,44 @@ class Policy:
     @property
     def looks_everywhere(self) -> bool:
         """Whether all positions are candidates: cash may come from any market."""
-        return self.settlement.medium == "cash"
+        return self.settlement.looks_everywhere
 
-    def answer(self, world: World, wave: Wave) -> Outcome:
-        """Decide who gives what in a wave, check it, and book it.
+    def answer(self, world: World, wave: Wave, past: Sequence[Call] = ()) -> Outcome:
+        """Decide who gives what in a wave, and book it.
 
         Raises
         ------
         PolicyError
             If a part raises or gives a NaN, a negative or too much. Nothing is booked.
         """
-        if not self._ask("trigger", wave, self.trigger, wave):
-            return Outcome(
-                0, _NOBODY, np.zeros(0), np.zeros(0, int), _NO_FILLS, _NO_HAIRCUTS
-            )
-        theta = self._share(wave)
-        price = self.settlement.ticks(wave)
-        payers = self._ask("eligibility", wave, self.eligibility, wave, price)
-        if self.settlement.medium == "cash":
-            need = settlement.cash_needed(wave, theta)
-            groups = np.zeros(1, np.int64)
-        else:
-            need = settlement.contracts_needed(wave, theta)
-            groups = settlement.bankrupt_group(wave)
-        score, amounts = self._allocate(wave, payers, groups, need)
-        fills, haircuts = _NO_FILLS, _NO_HAIRCUTS
-        if self.settlement.medium == "cash":
-            haircuts = settlement.transfer_cash(world, wave, payers, amounts)
-        else:
-            fills = settlement.close_contracts(world, wave, payers, amounts, need, price)
-        budget = int(settlement.cash_needed(wave, theta).sum())
-        return Outcome(budget, payers, score, amounts, fills, haircuts)
+        decision = self.decide(wave, past)
+        if not decision.acted:
+            return Outcome(decision, np.zeros(0, ADL_FILL), np.zeros(0, CASH_HAIRCUT))
+        fills, haircuts = self.settlement.book(
+            world, wave, decision.payers, decision.amounts, decision.need
+        )
+        return Outcome(decision, fills, haircuts)
 
-    def _share(self, wave: Wave) -> float:
-        theta = float(self._ask("severity", wave, self.severity, wave))
+    def decide(self, wave: Wave, past: Sequence[Call] = ()) -> Decision:
+        """Decide who gives what: a function of the wave and the calls before it alone.
+
+        Raises
+        ------
+        PolicyError
+            If a part raises or gives a NaN, a negative or too much.
+        """
+        if not self._ask("trigger", wave, self.trigger, wave, past):
+            return _NOTHING
+        worst = self.settlement.worst(wave)
+        payers = self._ask("eligibility", wave, self.eligibility, wave, worst)
+        theta = self._share(wave, payers, past)
+        groups, need = self.settlement.need(wave, theta)
+        score, amounts = self._allocate(wave, payers, groups, need)
+        budget = money_needed(wave, theta)
+        return Decision(True, theta, budget, need, payers, score, amounts)
+
+    def _share(self, wave: Wave, payers: Payers, past: Sequence[Call]) -> float:
+        theta = float(self._ask("severity", wave, self.severity, wave, payers, past))
         if not 0.0 <= theta <= 1.0:
             self._refuse("severity", wave, f"answered {theta}, must be a share from 0 to 1")
         return theta
@@ -160,11 +119,11 @@ class Policy:
             reason = f"raised {type(error).__name__}: {error}"
             raise PolicyError(self.name, part, wave.number, reason) from error
 
-    def _refuse(self, part: str, wave: Wave, reason: str) -> None:
+    def _refuse(self, part: str, wave: Wave, reason: str) -> NoReturn:
         raise PolicyError(self.name, part, wave.number, reason)
 
     def _check_score(self, wave: Wave, score: Array, count: int) -> None:
-        if np.shape(score) != (count,):
+        if np.ndim(score) not in (1, 2) or len(score) != count:
             self._refuse("allocation score", wave, f"must give {count} scores")
         if np.isnan(score).any():
             self._refuse("allocation score", wave, "gave a NaN")

@@ -12,11 +12,12 @@ from abm.adl.wave import Wave
 from abm.world import Array
 
 Seniority = Callable[[Wave, Payers], list[Array]]
+"""Gives the capacity of every payer in each tier, arrays of int64, shape (payers,)."""
 
 
-def none(wave: Wave, payers: Payers) -> list[Array]:
+def none() -> Seniority:
     """All capacity ranks alike: one tier."""
-    return [payers.capacity]
+    return lambda wave, payers: [payers.capacity]
 
 
-SENIORITIES: dict[str, Seniority] = {"none": none}
+ANSWERS: dict[str, Callable[..., Seniority]] = {"none": none}

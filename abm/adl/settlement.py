@@ -2,44 +2,124 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
 from abm.adl.eligibility import Payers
+from abm.adl.record import ADL_FILL, CASH_HAIRCUT
 from abm.adl.wave import Wave
 from abm.compiled import inlined, kernel
 from abm.venue.ledger import book_lots, move_cash
 from abm.world import Array, Ledger, World
 
-ADL_FILL = np.dtype(
-    [
-        ("market", "i8"),
-        ("account", "i8"),
-        ("bankrupt", "i8"),
-        ("lots", "i8"),
-        ("held", "i8"),
-        ("price", "i8"),
-        ("cost", "i8"),
-    ]
-)
-"""A contract closed by ADL: lots closed (signed as the payer held them), lots held before,
-price in ticks, the payer's cost of the whole position before (quanta)."""
+Medium = Literal["contracts", "cash"]
 
 
-CASH_HAIRCUT = np.dtype([("account", "i8"), ("amount", "i8")])
-"""Quanta taken from an account."""
+class Settlement(Protocol):
+    """In what payers give, at what price, and how it is booked.
+
+    Attributes
+    ----------
+    medium : {"contracts", "cash"}
+        The unit of capacities: lots or quanta.
+    looks_everywhere : bool
+        Whether payers may come from any market and side.
+    """
+
+    medium: ClassVar[Medium]
+    looks_everywhere: ClassVar[bool]
+
+    def worst(self, wave: Wave) -> Array:
+        """Worst value of a lot for those closed against each group, quanta, float64."""
+
+    def need(self, wave: Wave, theta: float) -> tuple[Array, Array]:
+        """The group of each need, and how much of it: the share `theta`, rounded up."""
+
+    def book(
+        self, world: World, wave: Wave, payers: Payers, amounts: Array, need: Array
+    ) -> tuple[Array, Array]:
+        """Book what was decided; give arrays of `ADL_FILL` and `CASH_HAIRCUT`."""
 
 
-def contracts_needed(wave: Wave, theta: float) -> Array:
-    """Lots to close of every bankrupt position: the share `theta` of it, rounded up."""
-    lots = np.ceil(np.abs(wave.bankrupt["lots"]) * theta)
-    return np.asarray(lots, np.int64)
+@dataclass(frozen=True)
+class Contracts:
+    """Positions of payers are closed against bankrupt ones at one price a market."""
+
+    price: Literal["previous-mark", "mark", "index"]
+    medium: ClassVar[Medium] = "contracts"
+    looks_everywhere: ClassVar[bool] = False
+
+    def ticks(self, wave: Wave) -> Array:
+        """Price of every market in ticks, shape (markets,)."""
+        prices = {
+            "previous-mark": wave.previous_mark,
+            "mark": wave.mark,
+            "index": wave.index,
+        }
+        return prices[self.price]
+
+    def worst(self, wave: Wave) -> Array:
+        """The same for both sides of a market."""
+        return np.repeat((self.ticks(wave) * wave.unit).astype(np.float64), 2)
+
+    def need(self, wave: Wave, theta: float) -> tuple[Array, Array]:
+        """Lots of every bankrupt position."""
+        lots = np.ceil(np.abs(wave.bankrupt["lots"]) * theta).astype(np.int64)
+        return bankrupt_group(wave), lots
+
+    def book(
+        self, world: World, wave: Wave, payers: Payers, amounts: Array, need: Array
+    ) -> tuple[Array, Array]:
+        """Pair payers with bankrupt positions."""
+        fills = close_contracts(world, wave, payers, amounts, need, self.ticks(wave))
+        return fills, _NO_HAIRCUTS
 
 
-def cash_needed(wave: Wave, theta: float) -> Array:
-    """Quanta asked for in all, shape (1,): the share `theta` of what is missing."""
-    return np.array([int(np.ceil(wave.total_deficit * theta))], np.int64)
+@dataclass(frozen=True)
+class Cash:
+    """Payers give cash to the short accounts; nobody's position changes."""
+
+    medium: ClassVar[Medium] = "cash"
+    looks_everywhere: ClassVar[bool] = True
+
+    def worst(self, wave: Wave) -> Array:
+        """No position is closed: the mark."""
+        return np.repeat((wave.mark * wave.unit).astype(np.float64), 2)
+
+    def need(self, wave: Wave, theta: float) -> tuple[Array, Array]:
+        """Quanta in all."""
+        return np.zeros(1, np.int64), np.array([money_needed(wave, theta)], np.int64)
+
+    def book(
+        self, world: World, wave: Wave, payers: Payers, amounts: Array, need: Array
+    ) -> tuple[Array, Array]:
+        """Move the cash."""
+        return _NO_FILLS, transfer_cash(world, wave, payers, amounts)
+
+
+_NO_FILLS = np.zeros(0, ADL_FILL)
+_NO_HAIRCUTS = np.zeros(0, CASH_HAIRCUT)
+
+
+def contracts(*, price: Literal["previous-mark", "mark", "index"] = "mark") -> Settlement:
+    """Positions are closed against the bankrupt ones, at a price."""
+    return Contracts(price)
+
+
+def cash() -> Settlement:
+    """A cash haircut of profits."""
+    return Cash()
+
+
+ANSWERS: dict[str, Callable[..., Settlement]] = {"contracts": contracts, "cash": cash}
+
+
+def money_needed(wave: Wave, theta: float) -> int:
+    """Quanta asked for in all: the share `theta` of what is missing, rounded up."""
+    return int(np.ceil(wave.total_deficit * theta))
 
 
 def bankrupt_group(wave: Wave) -> Array:
@@ -118,8 +198,9 @@ def _close_pairs(
             fill.bankrupt = bankrupt[bankrupt_row[j]].account
             fill.lots = size if payer.lots > 0 else -size
             fill.held = payer.lots
-            fill.price = price[payer.market]
             fill.cost = payer.cost
+            unit = world.markets.specs[payer.market].unit
+            fill.value = fill.lots * price[payer.market] * unit
             _close_pair(world, fill)
             count += 1
             need[j] -= size
@@ -131,10 +212,9 @@ def _close_pairs(
 def _close_pair(world: World, fill: Any) -> None:
     market = fill.market
     level = world.book.tops[market].first_level
-    value = fill.lots * fill.price * world.markets.specs[market].unit
     ledger, risk = world.ledger, world.risk
-    book_lots(ledger, risk, level, fill.account, market, -fill.lots, -value)
-    book_lots(ledger, risk, level, fill.bankrupt, market, fill.lots, value)
+    book_lots(ledger, risk, level, fill.account, market, -fill.lots, -fill.value)
+    book_lots(ledger, risk, level, fill.bankrupt, market, fill.lots, fill.value)
 
 
 def transfer_cash(world: World, wave: Wave, payers: Payers, amounts: Array) -> Array:

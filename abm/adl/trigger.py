@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from abm.adl.record import Call
 from abm.adl.wave import Wave
 
-Trigger = Callable[[Wave], bool]
+Trigger = Callable[[Wave, Sequence[Call]], bool]
+"""Called with the wave and the run's calls before it."""
 
 
-def venue_short(wave: Wave) -> bool:
+def venue_short() -> Trigger:
     """Whenever any account, the vault or the fund has negative equity."""
-    return wave.total_deficit > 0
+    return lambda wave, past: wave.total_deficit > 0
 
 
-def never(wave: Wave) -> bool:
+def never() -> Trigger:
     """Not at all: the shortfall stays where it is."""
-    return False
+    return lambda wave, past: False
 
 
-TRIGGERS: dict[str, Trigger] = {"venue-short": venue_short, "never": never}
+ANSWERS: dict[str, Callable[..., Trigger]] = {"venue-short": venue_short, "never": never}

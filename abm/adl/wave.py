@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from abm.compiled import kernel
+from abm.arithmetic import floor_fraction
+from abm.compiled import inlined, kernel
 from abm.units import usd
-from abm.venue.margin import equity_of
+from abm.venue.margin import equity_of, health, maintenance_of
 from abm.world import (
     BACKSTOP,
     INSURANCE,
@@ -39,12 +40,14 @@ CANDIDATE = np.dtype(
         ("principal", "i8"),
         ("given", "i8"),
         ("account_notional", "i8"),
+        ("account_net", "i8"),
         ("account_profit", "i8"),
+        ("maintenance", "i8"),
     ]
 )
 """A position that could pay: signed lots, cost and value at the mark (quanta); and its
-account's equity, cash, principal, cash given to ADL before, gross notional and unrealised
-profit (net of losses)."""
+account's equity, cash, principal, cash given to ADL before, gross and signed net notional,
+unrealised profit (net of losses) and maintenance margin."""
 
 BANKRUPT = np.dtype(
     [
@@ -53,9 +56,12 @@ BANKRUPT = np.dtype(
         ("market", "i8"),
         ("lots", "i8"),
         ("cost", "i8"),
+        ("value", "i8"),
+        ("bankruptcy", "i8"),
     ]
 )
-"""A position of an account that is short."""
+"""A position of an account that is short: signed lots, cost, value at the mark, and the
+signed value at which it must be closed for its account to end with no equity (quanta)."""
 
 
 class PolicyError(RuntimeError):
@@ -149,20 +155,36 @@ def _gather_short(
 
 @kernel
 def _gather_bankrupt(
-    ledger: Ledger, accounts: Array, count: int, rows: Array, sides: Array
-) -> int:
-    """Positions of the short accounts; `sides[side, market]` is set where any is."""
+    ledger: Ledger, risk: Risk, markets: Markets, accounts: Array, count: int, rows: Array,
+    sides: Array,
+) -> int:  # fmt: skip
+    """Positions of the short accounts; `sides[side, market]` is set where any is.
+
+    The debt is shared among an account's positions by their maintenance margin (the rule
+    of dYdX v4, see `abm.venue.liquidation.bankruptcy_value`), the last taking what is
+    left, so that closing all of them at bankruptcy leaves exactly nothing.
+    """
     found = 0
     for i in range(count):
+        equity, maintenance, _ = health(ledger, risk, markets, accounts[i])
         slot = ledger.accounts[accounts[i]].first_position
         while slot != NONE:
             position = ledger.positions[slot]
+            spec = markets.specs[position.market]
             row = rows[found]
             row.position = slot
             row.account = position.account
             row.market = position.market
             row.lots = position.lots
             row.cost = position.cost
+            row.value = position.lots * markets.state[position.market].mark * spec.unit
+            own = maintenance_of(risk.tiers, spec, abs(row.value))
+            part = equity
+            if position.next != NONE:
+                part = floor_fraction(equity, own, max(maintenance, 1))
+            row.bankruptcy = row.value - part
+            equity -= part
+            maintenance -= own
             sides[0 if position.lots > 0 else 1, position.market] = 1
             found += 1
             slot = position.next
@@ -171,8 +193,9 @@ def _gather_bankrupt(
 
 @kernel
 def _gather_candidates(
-    ledger: Ledger, markets: Markets, sides: Array, everywhere: bool, rows: Array
-) -> int:
+    ledger: Ledger, risk: Risk, markets: Markets, sides: Array, everywhere: bool,
+    rows: Array,
+) -> int:  # fmt: skip
     """Positions against the bankrupt sides (or everywhere) of solvent accounts."""
     found = 0
     for slot in range(ledger.positions.shape[0]):
@@ -186,7 +209,7 @@ def _gather_candidates(
         if owner.kind == BACKSTOP or owner.kind == INSURANCE:
             continue
         row = rows[found]
-        _fill_account(ledger, markets, owner, row)
+        _fill_account(ledger, risk, markets, owner, row)
         if row.equity <= 0:
             continue
         row.position = slot
@@ -200,24 +223,32 @@ def _gather_candidates(
     return found
 
 
-@kernel
-def _fill_account(ledger: Ledger, markets: Markets, owner: Any, row: Any) -> None:
+@inlined
+def _fill_account(
+    ledger: Ledger, risk: Risk, markets: Markets, owner: Any, row: Any
+) -> None:
     profit = 0
     notional = 0
+    net = 0
+    maintenance = 0
     slot = owner.first_position
     while slot != NONE:
         position = ledger.positions[slot]
-        unit = markets.specs[position.market].unit
-        value = position.lots * markets.state[position.market].mark * unit
+        spec = markets.specs[position.market]
+        value = position.lots * markets.state[position.market].mark * spec.unit
         profit += value - position.cost
         notional += abs(value)
+        net += value
+        maintenance += maintenance_of(risk.tiers, spec, abs(value))
         slot = position.next
     row.equity = owner.cash + profit
     row.cash = owner.cash
     row.principal = owner.principal
     row.given = owner.given
     row.account_notional = notional
+    row.account_net = net
     row.account_profit = profit
+    row.maintenance = maintenance
 
 
 def gather(world: World, number: int, everywhere: bool) -> Wave:
@@ -235,9 +266,9 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
     count = _gather_short(ledger, risk, markets, accounts, deficits)
     rows = np.empty(int(ledger.pots[0]["used_positions"]), BANKRUPT)
     sides = np.zeros((2, len(markets.specs)), np.int8)
-    n_bankrupt = _gather_bankrupt(ledger, accounts, count, rows, sides)
+    n_bankrupt = _gather_bankrupt(ledger, risk, markets, accounts, count, rows, sides)
     candidates = np.empty(len(rows) + 1, CANDIDATE)
-    n_candidates = _gather_candidates(ledger, markets, sides, everywhere, candidates)
+    n_candidates = _gather_candidates(ledger, risk, markets, sides, everywhere, candidates)
     return Wave(
         number=number,
         now_s=float(world.clock[0]["now_ms"]) / 1000.0,

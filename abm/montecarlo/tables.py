@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from abm import world as w
-from abm.engine import Call, Engine
+from abm.adl.record import Call
+from abm.engine import Engine
 from abm.montecarlo.store import SCHEMAS
 from abm.scenario import Scenario
 from abm.units import usd
@@ -108,16 +109,13 @@ def _stack(parts: list[Columns]) -> Columns:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _value(call: Call, market: Array, lots: Array, tick: Array) -> Array:
-    return np.asarray(usd(np.abs(lots) * tick * call.wave.unit[market]))
-
-
 def _fills(call: Call, names: Names, kind: Array) -> Columns:
     wave, fills = call.wave, call.outcome.fills
     market, lots = fills["market"], fills["lots"]
     tick = names.tick_usd[market]
     entry = fills["cost"] / (fills["held"] * wave.unit[market])
-    gain = (fills["price"] - entry) * lots * wave.unit[market]
+    price = fills["value"] / (lots * wave.unit[market])
+    gain = (price - entry) * lots * wave.unit[market]
     pair = fills["account"] * len(names.markets) + market
     _, inverse = np.unique(pair, return_inverse=True)
     closed = np.bincount(inverse, weights=np.abs(lots), minlength=1)
@@ -130,8 +128,8 @@ def _fills(call: Call, names: Names, kind: Array) -> Columns:
         "bankrupt": fills["bankrupt"],
         "bankrupt_kind": kind[fills["bankrupt"]],
         "lots": lots,
-        "notional_usd": _value(call, market, lots, fills["price"]),
-        "price_usd": fills["price"] * tick,
+        "notional_usd": usd(np.abs(fills["value"])),
+        "price_usd": price * tick,
         "mark_usd": wave.mark[market] * tick,
         "previous_mark_usd": wave.previous_mark[market] * tick,
         "entry_usd": entry * tick,
@@ -159,27 +157,26 @@ def _haircuts(calls: list[Call], kind: Array) -> Columns:
 
 def _paid(call: Call) -> Columns:
     """Who paid in a call: one row a position (contracts) or an account (cash)."""
-    wave, outcome = call.wave, call.outcome
-    taken = np.flatnonzero(outcome.amounts)
-    rows = wave.candidates[outcome.payers.row[taken]]
-    amounts = outcome.amounts[taken]
-    by_contract = len(outcome.fills) > 0
+    wave, decision = call.wave, call.outcome.decision
+    taken = np.flatnonzero(decision.amounts)
+    rows = wave.candidates[decision.payers.row[taken]]
+    by_contract = len(call.outcome.fills) > 0
     if by_contract:
-        market, lots = rows["market"], np.sign(rows["lots"]) * amounts
-        price = _price_of(call, market)
+        market, lots = rows["market"], np.sign(rows["lots"]) * decision.amounts[taken]
+        got = _value_got(call, rows)
         # What the payer gets is worth less than the mark by this much.
-        amount = lots * (wave.mark[market] - price) * wave.unit[market]
+        amount = lots * wave.mark[market] * wave.unit[market] - got
         capacity = rows["value"] - rows["cost"]
-        closed = _value(call, market, lots, price)
+        closed = usd(np.abs(got))
     else:
-        amount, capacity = amounts, outcome.payers.capacity[taken]
+        amount, capacity = decision.amounts[taken], decision.payers.capacity[taken]
         closed = np.zeros(len(taken))
     return {
         "time_s": np.full(len(taken), wave.now_s),
         "account": rows["account"],
         "capacity": capacity,
         "amount_quanta": amount,
-        "rank": _ranks(outcome.score)[taken],
+        "rank": _ranks(decision.score)[taken],
         "closed_usd": closed,
         "equity_usd": usd(rows["equity"]),
         "principal_usd": usd(rows["principal"]),
@@ -220,23 +217,29 @@ def _given_before(account: Array, paid: Columns) -> Array:
     return np.asarray(before)
 
 
-def _price_of(call: Call, market: Array) -> Array:
-    """Ticks at which each of some markets was closed in a call."""
-    price = call.wave.mark.copy()
-    price[call.outcome.fills["market"]] = call.outcome.fills["price"]
-    return np.asarray(price[market])
+def _value_got(call: Call, rows: Array) -> Array:
+    """Signed value at which some positions' contracts were closed in a call, quanta."""
+    fills, n_markets = call.outcome.fills, len(call.wave.mark)
+    pairs, fill = np.unique(
+        fills["account"] * n_markets + fills["market"], return_inverse=True
+    )
+    value = np.zeros(len(pairs), np.int64)
+    np.add.at(value, fill, fills["value"])
+    asked = rows["account"] * n_markets + rows["market"]
+    return np.asarray(value[np.searchsorted(pairs, asked)])
 
 
 def _ranks(score: Array) -> Array:
-    """1 for the highest score."""
+    """1 for the highest score (by the first column if there are several)."""
+    score = score if score.ndim == 1 else score[:, 0]
     ranks = np.empty(len(score), np.int64)
     ranks[np.argsort(-score, kind="stable")] = np.arange(1, len(score) + 1)
     return ranks
 
 
 def _audit(call: Call, names: Names, kind: Array) -> Columns:
-    wave, outcome = call.wave, call.outcome
-    rows = wave.candidates[outcome.payers.row]
+    wave, decision = call.wave, call.outcome.decision
+    rows = wave.candidates[decision.payers.row]
     market = rows["market"]
     return {
         "wave": np.full(len(rows), wave.number),
@@ -251,9 +254,9 @@ def _audit(call: Call, names: Names, kind: Array) -> Columns:
         "account_notional_quanta": rows["account_notional"],
         "mark_ticks": wave.mark[market],
         "previous_mark_ticks": wave.previous_mark[market],
-        "capacity": outcome.payers.capacity,
-        "score": outcome.score,
-        "amount": outcome.amounts,
+        "capacity": decision.payers.capacity,
+        "score": decision.score,
+        "amount": decision.amounts,
     }
 
 
@@ -270,15 +273,11 @@ def _wave(calls: list[Call]) -> dict[str, Any]:
     before = np.concatenate([[0], np.cumsum(covered)[:-1]])
     need = max(int(b) + c.short_before for b, c in zip(before, calls, strict=True))
     deficit = max(0, need - first.carried)
-    capacity = _capacity(first)
+    capacity, budget = _capacity(first), first.outcome.decision.budget
     accounts = [
-        call.wave.candidates["account"][call.outcome.payers.row[call.outcome.amounts > 0]]
+        call.wave.candidates["account"][paid.payers.row[paid.amounts > 0]]
         for call in calls
-    ]
-    fills = [
-        _value(c, f["market"], f["lots"], f["price"])
-        for c in calls
-        for f in [c.outcome.fills]
+        for paid in [call.outcome.decision]
     ]
     return {
         "wave": first.wave.number,
@@ -286,7 +285,7 @@ def _wave(calls: list[Call]) -> dict[str, Any]:
         "end_s": last.wave.now_s,
         "calls": len(calls),
         "deficit_usd": usd(deficit),
-        "budget_usd": usd(sum(call.outcome.budget for call in calls)),
+        "budget_usd": usd(sum(call.outcome.decision.budget for call in calls)),
         "capacity_usd": usd(capacity),
         "covered_usd": usd(sum(covered)),
         "residual_usd": usd(last.short_after),
@@ -294,19 +293,21 @@ def _wave(calls: list[Call]) -> dict[str, Any]:
         "covered_quanta": sum(covered),
         "residual_quanta": last.short_after,
         "touched": len(np.unique(np.concatenate(accounts))),
-        "eligible": len(first.outcome.payers.row),
-        "feasible": first.outcome.budget <= capacity,
-        "least_largest_share": first.outcome.budget / capacity if capacity else np.nan,
-        "adl_notional_usd": float(sum(values.sum() for values in fills)),
+        "eligible": len(first.outcome.decision.payers.row),
+        "feasible": budget <= capacity,
+        "least_largest_share": budget / capacity if capacity else np.nan,
+        "adl_notional_usd": float(
+            sum(usd(np.abs(call.outcome.fills["value"])).sum() for call in calls)
+        ),
     }
 
 
 def _capacity(call: Call) -> int:
     """Unrealised profit of all who could be asked, in quanta."""
-    rows = call.wave.candidates[call.outcome.payers.row]
+    rows = call.wave.candidates[call.outcome.decision.payers.row]
     if len(call.outcome.fills):
         return int((rows["value"] - rows["cost"]).sum())
-    return int(call.outcome.payers.capacity.sum())
+    return int(call.outcome.decision.payers.capacity.sum())
 
 
 def _liquidations(parts: list[Array], world: World, names: Names, kind: Array) -> Columns:
@@ -388,7 +389,7 @@ def _solvency(calls: list[Call], world: World) -> dict[str, Any]:
     for call in calls:
         deficit = max(deficit, covered + call.short_before)
         covered += call.short_before - call.short_after
-        budget += call.outcome.budget
+        budget += call.outcome.decision.budget
         whole = call.short_after == 0
         covered_at = call.wave.now_s - calls[0].wave.now_s if whole else np.nan
     residual = int(shortfall(world.ledger, world.risk, world.markets))

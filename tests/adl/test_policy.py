@@ -7,10 +7,10 @@ import pytest
 
 from abm import genesis
 from abm import world as w
-from abm.adl import eligibility, seniority, severity, trigger
+from abm.adl import eligibility, seniority, settlement, severity, trigger
 from abm.adl.allocation import Allocation
 from abm.adl.compose import PRESETS, CompositionError, compose
-from abm.adl.policy import Policy, Settlement
+from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError, gather
 from abm.engine import Engine
 from abm.venue.ledger import book_lots
@@ -51,8 +51,8 @@ def _equity(world, account):
 
 def _policy(share, name="mine"):
     return Policy(
-        name, trigger.venue_short, severity.everything, eligibility.profits, seniority.none,
-        Allocation(share), Settlement("cash"),
+        name, trigger.venue_short(), severity.everything(), eligibility.profits(),
+        seniority.none(), Allocation(share), settlement.cash(),
     )  # fmt: skip
 
 
@@ -70,12 +70,12 @@ def test_hyperliquid_closes_the_highest_scores_and_the_marginal_one_in_part():
     outcome = compose("hyperliquid", PRESETS["hyperliquid"]).answer(world, wave)
     # entry/mark * notional/equity: Alice 1000/900 * 4500/1100, Bob 1100/900 * 2700/3600;
     # Carol is at a loss at the previous mark and is not asked.
-    assert outcome.score.tolist() == pytest.approx(
+    assert outcome.decision.score.tolist() == pytest.approx(
         [1000 / 900 * 4500 / 1100, 1100 / 900 * 2700 / 3600]
     )
     assert outcome.fills["account"].tolist() == [ALICE, BOB]
     assert outcome.fills["lots"].tolist() == [-500, -300]
-    assert set(outcome.fills["price"]) == {9400}
+    assert set(outcome.fills["value"] // outcome.fills["lots"]) == {9400 * 1000}
     assert _equity(world, ALICE) == pytest.approx(600 + 5 * 60)
     assert _equity(world, BOB) == pytest.approx(3000 + 3 * 160)
     # The vault sold 8 of 10 at 940 instead of the mark of 900.
@@ -92,7 +92,7 @@ def test_a_queue_takes_the_marginal_account_partially():
     world.ledger.accounts["cash"][VAULT] = 100e6
     wave = gather(world, 0, everywhere=False)
     outcome = compose("q", PRESETS["hyperliquid"]).answer(world, wave)
-    assert outcome.amounts.tolist() == [500, 100]
+    assert outcome.decision.amounts.tolist() == [500, 100]
     assert outcome.fills["held"].tolist() == [-500, -300]
     assert w.lots_out_of_balance(world.ledger).tolist() == [0]
 
@@ -116,7 +116,7 @@ def test_none_leaves_the_shortfall_where_it_is():
     world = _book(900.0)
     wave = gather(world, 0, everywhere=True)
     outcome = compose("none", PRESETS["none"]).answer(world, wave)
-    assert len(outcome.fills) == len(outcome.haircuts) == outcome.budget == 0
+    assert len(outcome.fills) == len(outcome.haircuts) == outcome.decision.budget == 0
     assert _equity(world, VAULT) == -500
 
 
@@ -125,7 +125,7 @@ def test_when_capacity_is_less_than_the_budget_everyone_pays_all_of_it():
     world.ledger.accounts["cash"][VAULT] = -500e6
     wave = gather(world, 0, everywhere=True)
     outcome = compose("pro-rata", PRESETS["pro-rata"]).answer(world, wave)
-    assert outcome.amounts.tolist() == outcome.payers.capacity.tolist()
+    assert outcome.decision.amounts.tolist() == outcome.decision.payers.capacity.tolist()
     assert _equity(world, VAULT) < 0
 
 
@@ -166,7 +166,7 @@ def test_an_answer_that_must_not_be_booked_leaves_the_ledger_untouched(reason):
         ({"preset": "pro-rata", "allocation": {"rule": "queue", "score": "luck"}}, "score"),
         ({"preset": "pro-rata", "allocation": "nothing.py:share"}, "no file"),
         (
-            {"preset": "hyperliquid", "settlement": {"medium": "contracts", "price": "x"}},
+            {"preset": "hyperliquid", "settlement": {"rule": "contracts", "price": "x"}},
             "price",
         ),
     ],
@@ -189,7 +189,7 @@ def test_a_users_function_in_a_file_is_an_allocation(tmp_path):
     world = _book(900.0)
     wave = gather(world, 0, everywhere=True)
     outcome = compose("mine", table).answer(world, wave)
-    assert np.count_nonzero(outcome.amounts) == 1
+    assert np.count_nonzero(outcome.decision.amounts) == 1
     w.check(world)
 
 
@@ -207,7 +207,8 @@ def test_no_haircut_in_a_crash_exceeds_its_capacity(policy):
     engine.run_to(scenario.time.steps)
     paid = 0
     for call in engine.record.calls:
-        assert (call.outcome.amounts <= call.outcome.payers.capacity).all()
-        assert (call.outcome.amounts >= 0).all()
-        paid += int(np.count_nonzero(call.outcome.amounts))
+        decision = call.outcome.decision
+        assert (decision.amounts <= decision.payers.capacity).all()
+        assert (decision.amounts >= 0).all()
+        paid += int(np.count_nonzero(decision.amounts))
     assert paid > 0

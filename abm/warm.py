@@ -59,7 +59,7 @@ def _stages() -> list[Callable[[], object]]:
     """Calls that compile the kernels, the small ones first."""
     from abm import genesis, step
     from abm import world as w
-    from abm.adl import settlement
+    from abm.adl import seniority, settlement
     from abm.adl.compose import PRESETS, compose
     from abm.adl.eligibility import Payers
     from abm.adl.wave import gather
@@ -77,6 +77,7 @@ def _stages() -> list[Callable[[], object]]:
         payers = Payers(none, none, none, none)
         settlement.close_contracts(worlds[0], wave, payers, none, none, wave.mark)
         settlement.transfer_cash(worlds[0], wave, payers, none)
+        seniority.tiers(wave, payers, [none])
 
     def finish() -> None:
         engine = Engine(worlds[0], compose("none", PRESETS["none"]))

@@ -137,8 +137,8 @@ class Policy:
             self._refuse(
                 "settlement",
                 wave,
-                f"rounded {int(given.sum())} to {total}, must be from {least} to {most} and "
-                "within capacities",
+                f"rounded {int(given.sum())} to {total}, must be from {least} to {most} "
+                "and within capacities",
             )
         return amounts
 

@@ -17,7 +17,7 @@ from abm.compiled import inlined, kernel
 from abm.units import usd
 from abm.venue.fund import defended, is_alarmed, rolling_peak
 from abm.venue.gains import older_gains
-from abm.venue.margin import equity_of, health, maintenance_of
+from abm.venue.margin import equity_of, health, maintenance_of, margins_of
 from abm.world import (
     BACKSTOP,
     INSURANCE,
@@ -45,11 +45,15 @@ CANDIDATE = np.dtype(
         ("account_net", "i8"),
         ("account_profit", "i8"),
         ("maintenance", "i8"),
+        ("initial", "i8"),
+        ("own_maintenance", "i8"),
+        ("own_initial", "i8"),
     ]
 )
-"""A position that could pay: signed lots, cost and value at the mark (quanta); and its
+"""A position that could pay: signed lots, cost and value at the mark (quanta); its
 account's equity, cash, principal, cash given to ADL before, gross and signed net notional,
-unrealised profit (net of losses) and maintenance margin."""
+unrealised profit (net of losses), maintenance and initial margin; and the position's own
+part of these margins."""
 
 BANKRUPT = np.dtype(
     [
@@ -112,6 +116,9 @@ class Wave:
         Ages by which the world tells gains, rising.
     older_gains : array of int64, shape (candidates, ages)
         How much of the gains of each candidate's account is older than that, in quanta.
+    debt_market, debt_side : array of int64, shape (short,)
+        Market and side (1 long, -1 short) of the position whose liquidation left each
+        short account without enough; -1 and 0 where there was none. Empty if unknown.
     """
 
     number: int
@@ -130,6 +137,8 @@ class Wave:
     is_alarmed: bool = False
     ages_s: Array = field(default_factory=lambda: np.zeros(0))
     older_gains: Array = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    debt_market: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    debt_side: Array = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def total_deficit(self) -> int:
@@ -240,8 +249,11 @@ def _gather_candidates(
         row.market = position.market
         row.lots = position.lots
         row.cost = position.cost
-        unit = markets.specs[position.market].unit
-        row.value = position.lots * markets.state[position.market].mark * unit
+        spec = markets.specs[position.market]
+        row.value = position.lots * markets.state[position.market].mark * spec.unit
+        initial, maintenance = margins_of(risk.tiers, spec, abs(row.value))
+        row.own_initial = initial
+        row.own_maintenance = maintenance
         found += 1
     return found
 
@@ -253,16 +265,19 @@ def _fill_account(
     profit = 0
     notional = 0
     net = 0
+    initial = 0
     maintenance = 0
     slot = owner.first_position
     while slot != NONE:
         position = ledger.positions[slot]
         spec = markets.specs[position.market]
         value = position.lots * markets.state[position.market].mark * spec.unit
+        own_initial, own_maintenance = margins_of(risk.tiers, spec, abs(value))
+        initial += own_initial
+        maintenance += own_maintenance
         profit += value - position.cost
         notional += abs(value)
         net += value
-        maintenance += maintenance_of(risk.tiers, spec, abs(value))
         slot = position.next
     row.equity = owner.cash + profit
     row.cash = owner.cash
@@ -272,6 +287,7 @@ def _fill_account(
     row.account_net = net
     row.account_profit = profit
     row.maintenance = maintenance
+    row.initial = initial
 
 
 def gather(world: World, number: int, everywhere: bool) -> Wave:
@@ -312,6 +328,8 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
         is_alarmed=bool(is_alarmed(risk)),
         ages_s=ledger.ages["age_ms"] / 1000.0,
         older_gains=_older_gains(ledger, candidates),
+        debt_market=ledger.accounts["debt_market"][accounts[:count]].astype(np.int64),
+        debt_side=ledger.accounts["debt_side"][accounts[:count]].astype(np.int64),
     )
 
 

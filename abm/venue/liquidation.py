@@ -17,6 +17,7 @@ from abm.venue.ledger import (
     move_cash,
     return_to_parent,
     settle_fills,
+    stop_cutting_withdrawals,
     unhook,
 )
 from abm.venue.margin import arm, equity_of, health, initial_margin, maintenance_of
@@ -502,8 +503,15 @@ def wave_is_due(world: World) -> bool:
     ledger, risk = world.ledger, world.risk
     if shortfall(ledger, risk, world.markets) > 0 or is_taking_over(ledger, risk):
         return True
-    remember_marks(world.markets)
+    let_pass(world)
     return False
+
+
+@kernel
+def let_pass(world: World) -> None:
+    """There is no wave: the present marks are the next one's previous, debts are paid."""
+    remember_marks(world.markets)
+    stop_cutting_withdrawals(world.ledger)
 
 
 @kernel

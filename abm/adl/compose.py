@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from abm.adl import allocation, eligibility, seniority, settlement, severity, trigger
 from abm.adl.answers import Answer, CompositionError, build
@@ -48,6 +49,18 @@ PRESETS: dict[str, dict[str, Answer]] = {
     },
 }
 
+SOCIALISED: dict[str, Answer] = {
+    # Aftermath Finance docs, "ADL": bad debt that is too small for ADL is charged per
+    # contract to one side (its code adds it to the cumulative funding of that side).
+    "trigger": "venue-short",
+    "severity": "all",
+    "eligibility": {"rule": "holders", "side": "opposite"},
+    "seniority": "none",
+    "allocation": "pro-rata",
+    "settlement": {"rule": "charge", "side": "opposite"},
+}
+"""What a policy falls back to that socialises debt below its threshold."""
+
 
 def compose(name: str, table: Mapping[str, Answer]) -> Policy:
     """Build a policy from one answer to each question.
@@ -86,6 +99,9 @@ def compose(name: str, table: Mapping[str, Answer]) -> Policy:
     )
     for complaint in _misfits(policy, {q: rule_of(answers[q]) for q in QUESTIONS}):
         raise CompositionError(complaint)
+    if isinstance(policy.trigger, trigger.BadDebt) and policy.trigger.below == "socialise":
+        below = compose(name, SOCIALISED)
+        return replace(policy, fallback=replace(below, stage=1))
     return policy
 
 

@@ -38,12 +38,11 @@ def inverse_bankruptcy_price(entry: float, leverage: float, tick: float) -> floa
 
     ``entry * leverage / (leverage + 1)`` (help.bybit.com 900000031623).
     """
-    return math.ceil(entry * leverage / (leverage + 1.0) / tick) * tick
+    # A hair less, so that a price on the grid stays there.
+    return math.ceil(entry * leverage / (leverage + 1.0) / tick - 1e-6) * tick
 
 
-def base_to_cover(
-    shortage: float, price: float, margin: float, fees: float
-) -> float:  # fmt: skip
+def base_to_cover(shortage: float, price: float, margin: float, fees: float) -> float:
     """Size to liquidate so that the margin which it sets free covers a shortage.
 
     ``shortage / (price * (margin - fees))``, infinite where fees eat the margin (Drift

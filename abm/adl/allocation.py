@@ -134,5 +134,5 @@ def part(question: str, answer: Any) -> Allocation:
     CompositionError
         If the answer makes no allocation.
     """
-    built = build(question, answer, ANSWERS, arguments=("capacity", "score", "budget"))
+    built = build(question, answer, ANSWERS)
     return built if isinstance(built, Allocation) else Allocation(built)

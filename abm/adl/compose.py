@@ -59,13 +59,7 @@ def compose(name: str, table: Mapping[str, Answer]) -> Policy:
     CompositionError
         If an answer is missing, unknown, or does not fit the others.
     """
-    answers = dict(table)
-    preset = answers.pop("preset", None)
-    if preset is not None:
-        if preset not in PRESETS:
-            known = ", ".join(PRESETS)
-            raise CompositionError(f"preset = {preset!r}: must be one of {known}")
-        answers = {**PRESETS[str(preset)], **answers}
+    answers = complete(table)
     for question in QUESTIONS:
         if answers.get(question) is None:
             raise CompositionError(f"{question}: is missing")
@@ -81,6 +75,24 @@ def compose(name: str, table: Mapping[str, Answer]) -> Policy:
         allocation=allocation.part("allocation", answers["allocation"]),
         settlement=paid_in,
     )
+
+
+def complete(table: Mapping[str, Answer]) -> dict[str, Answer]:
+    """A table without its preset, whose answers stand where it gives none of its own.
+
+    Raises
+    ------
+    CompositionError
+        If there is no such preset.
+    """
+    answers = dict(table)
+    preset = answers.pop("preset", None)
+    if preset is None:
+        return answers
+    if preset not in PRESETS:
+        known = ", ".join(PRESETS)
+        raise CompositionError(f"preset = {preset!r}: must be one of {known}")
+    return {**PRESETS[str(preset)], **answers}
 
 
 def _check_medium(who: str, paid_in: Settlement) -> None:

@@ -16,9 +16,10 @@ from tqdm import tqdm
 
 from abm import genesis, step
 from abm import world as w
+from abm.adl.answers import users_files
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
-from abm.engine import Engine, policy_of
+from abm.engine import Engine, policy_of, policy_table
 from abm.montecarlo import store, tables
 from abm.montecarlo.plan import Block, Plan
 from abm.scenario import Scenario
@@ -44,13 +45,13 @@ def run_one(
     past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid)
     past.run_to(scenario.time.steps, stop_at_wave=True)
     names = tables.Names.of(scenario)
-    audit = first_runs and scenario.outputs.audit
+    audited = first_runs and scenario.outputs.audit
     found = []
     for policy in policies:
         engine = past.fork(policy)
         try:
             _go_on(engine, scenario)
-            found.append(tables.of_run(engine, start, names, run, audit=audit))
+            found.append(tables.of_run(engine, start, names, run, audited=audited))
         except PolicyError as error:
             found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
     return found
@@ -64,25 +65,35 @@ def _go_on(engine: Engine, scenario: Scenario) -> None:
     engine.finish()
 
 
-def run_block(plan: Plan, block: Block, folder: Path, paranoid: bool = False) -> int:
-    """Compute and write a block; return how many of its runs failed."""
+def run_block(
+    plan: Plan, block: Block, folder: Path, paranoid: bool = False
+) -> dict[str, Any]:
+    """Compute and write a block; return what the manifest says of it."""
     policies = [policy_of(plan.scenario, name) for name in plan.policies]
     parts = [part for run in block.runs for part in run_one(plan, run, policies, paranoid)]
     whole = {
         name: pa.concat_tables([part[name] for part in parts]) for name in store.SCHEMAS
     }
-    store.write_block(folder, block.number, whole)
-    return int(sum(whole["runs"]["failed"].to_pylist()))
+    hashes = store.write_block(folder, block.number, whole)
+    return {
+        "runs": [block.runs.start, block.runs.stop],
+        "failed": int(sum(whole["runs"]["failed"].to_pylist())),
+        "sha256": hashes,
+    }
 
 
 def new_manifest(plan: Plan) -> dict[str, Any]:
     """The manifest of a batch of which nothing has been done."""
+    tables = {name: policy_table(plan.scenario, name) for name in plan.policies}
+    files = sorted({file for table in tables.values() for file in users_files(table)})
     return {
         "name": plan.scenario.name,
         "version": importlib.metadata.version("adl-abm"),
         "scenario": plan.scenario.resolved(),
         "scenario_sha256": plan.scenario.sha256(),
         "policies": list(plan.policies),
+        "policy_tables": tables,
+        "policy_files": {file: store.file_hash(Path(file)) for file in files},
         "first_seed": plan.seed(0),
         "runs": plan.runs,
         "block": plan.scenario.run.block,
@@ -126,11 +137,8 @@ def run_batch(
     workers = min(workers or os.cpu_count() or 1, len(blocks))
     bar = tqdm(total=plan.runs, unit="run", disable=True if quiet else None)
     with bar:
-        for block, failed in _compute(plan, blocks, folder, workers, paranoid):
-            manifest["blocks"][str(block.number)] = {
-                "runs": [block.runs.start, block.runs.stop],
-                "failed": failed,
-            }
+        for block, entry in _compute(plan, blocks, folder, workers, paranoid):
+            manifest["blocks"][str(block.number)] = entry
             store.write_manifest(folder, manifest)
             bar.update(len(block.runs))
     return store.Batch(folder)
@@ -138,15 +146,15 @@ def run_batch(
 
 def _compute(
     plan: Plan, blocks: list[Block], folder: Path, workers: int, paranoid: bool
-) -> Iterator[tuple[Block, int]]:
-    """Blocks as they become whole, with the number of failed runs."""
+) -> Iterator[tuple[Block, dict[str, Any]]]:
+    """Blocks as they become whole, with what the manifest says of them."""
     if workers == 1:
         for block in blocks:
             yield block, run_block(plan, block, folder, paranoid)
         return
     context = multiprocessing.get_context("forkserver")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
-    waiting: dict[Future[int], Block] = {}
+    waiting: dict[Future[dict[str, Any]], Block] = {}
     queue = iter(blocks)
     try:
         while True:

@@ -22,6 +22,13 @@ import pyarrow.parquet as pq
 
 _KEYS: list[tuple[str, str]] = [("run", "int64"), ("policy", "string")]
 
+
+
+def _parts(array: str, names: str) -> list[tuple[str, str]]:
+    """Columns that hold an array of int64 a row."""
+    return [("_".join(filter(None, (array, name))), "int64[]") for name in names.split()]
+
+
 COLUMNS: dict[str, list[tuple[str, str]]] = {
     "runs": [
         *_KEYS,
@@ -74,10 +81,19 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("deficit_quanta", "int64"),
         ("covered_quanta", "int64"),
         ("residual_quanta", "int64"),
+        ("severity", "float64"),
+        ("acted", "int64"),
         ("touched", "int64"),
         ("eligible", "int64"),
         ("feasible", "bool"),
+        ("within_half", "bool"),
+        ("uncovered", "int64"),
         ("least_largest_share", "float64"),
+        ("least_touched", "int64"),
+        ("least_top_1_usd", "float64"),
+        ("least_top_10_usd", "float64"),
+        ("least_top_percent_usd", "float64"),
+        ("granularity_usd", "float64"),
         ("adl_notional_usd", "float64"),
     ],
     "haircuts": [
@@ -130,19 +146,29 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         *_KEYS,
         ("wave", "int64"),
         ("time_s", "float64"),
-        ("account", "int64"),
-        ("kind", "string"),
-        ("market", "string"),
-        ("lots", "int64"),
-        ("cost_quanta", "int64"),
-        ("value_quanta", "int64"),
-        ("equity_quanta", "int64"),
-        ("account_notional_quanta", "int64"),
-        ("mark_ticks", "int64"),
-        ("previous_mark_ticks", "int64"),
-        ("capacity", "int64"),
-        ("score", "float64"),
-        ("amount", "int64"),
+        ("short_account", "int64[]"),
+        ("deficit", "int64[]"),
+        *_parts("bankrupt", "position account market lots cost value bankruptcy"),
+        ("bankrupt_kind", "string[]"),
+        *_parts("candidates", "position account market lots cost value equity cash"),
+        *_parts("candidates", "principal given account_notional account_net"),
+        *_parts("candidates", "account_profit maintenance"),
+        ("candidates_kind", "string[]"),
+        *_parts("", "mark previous_mark index unit open_interest"),
+        ("insurance", "int64"),
+        ("acted", "bool"),
+        ("theta", "float64"),
+        ("budget", "int64"),
+        ("need", "int64[]"),
+        *_parts("payers", "row group capacity worth"),
+        ("score", "float64[]"),
+        ("score_columns", "int64"),
+        ("amounts", "int64[]"),
+        *_parts("fills", "market account bankrupt lots held value cost"),
+        *_parts("haircuts", "account amount"),
+        ("short_before", "int64"),
+        ("short_after", "int64"),
+        ("carried", "int64"),
     ],
     "paths": [
         *_KEYS,
@@ -160,11 +186,23 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("insurance_usd", "float64"),
     ],
 }
-"""Columns of every table. `share` of a haircut is the part of capacity that was taken;
-`bid_depth_usd` is what rests within 1% of the mark."""
+"""Columns of every table; ``[]`` is an array in each row.
+
+`share` of a haircut is the part of capacity that was taken; `bid_depth_usd` is what rests
+within 1% of the mark. `severity` of a wave is that of its first call, `acted` how many of
+its calls the trigger answered; the bounds from `feasible` on are those of
+`abm.adl.bounds`. A row of `audit` is a call of the policy: `abm.adl.audit` makes the call
+of it again, and tells the fields' units."""
+
+
+def _type(kind: str) -> pa.DataType:
+    if kind.endswith("[]"):
+        return pa.list_(_type(kind.removesuffix("[]")))
+    return pa.type_for_alias(kind)
+
 
 SCHEMAS = {
-    name: pa.schema([(column, pa.type_for_alias(kind)) for column, kind in columns])
+    name: pa.schema([(column, _type(kind)) for column, kind in columns])
     for name, columns in COLUMNS.items()
 }
 
@@ -179,8 +217,17 @@ def _file(folder: Path, table: str, block: int) -> Path:
     return folder / f"{table}.parquet" / f"block-{block:06d}.parquet"
 
 
-def write_block(folder: Path, block: int, tables: Mapping[str, pa.Table]) -> None:
-    """Write all tables of a block; each file appears whole or not at all."""
+def write_block(
+    folder: Path, block: int, tables: Mapping[str, pa.Table]
+) -> dict[str, str]:
+    """Write all tables of a block; each file appears whole or not at all.
+
+    Returns
+    -------
+    dict
+        SHA-256 of the file of every table, in hexadecimal, for the manifest.
+    """
+    hashes = {}
     for name, table in tables.items():
         path = _file(folder, name, block)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,18 +237,33 @@ def write_block(folder: Path, block: int, tables: Mapping[str, pa.Table]) -> Non
                 pq.write_table(table, handle, compression="zstd")
                 handle.flush()
                 os.fsync(handle.fileno())
+            hashes[name] = file_hash(partial)
             partial.replace(path)
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
+    return hashes
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def manifest_hash(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 of all that a manifest says but its own hash, in hexadecimal."""
+    rest = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Replace the manifest in one move."""
+    """Replace the manifest in one move, its own hash in it."""
     partial = folder / f"{MANIFEST}.partial"
     try:
         with partial.open("w", encoding="utf-8") as handle:
-            json.dump(manifest, handle, indent=1)
+            sealed = {**manifest, "sha256": manifest_hash(manifest)}
+            json.dump(sealed, handle, indent=1)
             handle.write("\n")
             handle.flush()
             os.fsync(handle.fileno())
@@ -294,8 +356,12 @@ class Batch:
         digest = hashlib.sha256()
         for name in sorted(COLUMNS):
             for block in self._whole_blocks():
-                digest.update(_file(self.folder, name, block).read_bytes())
+                digest.update(self.file(name, block).read_bytes())
         return digest.hexdigest()
+
+    def file(self, table: str, block: int) -> Path:
+        """The file of a table in a block."""
+        return _file(self.folder, table, block)
 
     def _whole_blocks(self) -> Iterable[int]:
         return sorted(int(block) for block in self.manifest["blocks"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from abm import world as w
+from abm.adl import audit, bounds
+from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.engine import Engine
 from abm.montecarlo.store import SCHEMAS
@@ -43,7 +46,7 @@ class Names:
 
 
 def of_run(
-    engine: Engine, start: World, names: Names, run: int, *, audit: bool
+    engine: Engine, start: World, names: Names, run: int, *, audited: bool
 ) -> dict[str, pa.Table]:
     """All tables of a finished run.
 
@@ -57,24 +60,42 @@ def of_run(
         Of the scenario.
     run : int
         Number of the run in the batch.
-    audit : bool
+    audited : bool
         Whether to keep what every decision was made from.
     """
     record, world = engine.record, engine.world
     kind = names.kinds[world.ledger.accounts["kind"]]
-    fills = [_fills(call, names, kind) for call in record.calls]
-    waves = _waves(record.calls)
     columns: dict[str, Columns] = {
-        "adl_fills": _stack(fills),
-        "haircuts": _haircuts(record.calls, kind),
-        "waves": waves,
+        **of_calls(record.calls, engine.policy, names, kind),
         "liquidations": _liquidations(record.liquidations, world, names, kind),
         "paths": _paths(record.paths, world, names),
-        "audit": _stack([_audit(call, names, kind) for call in record.calls if audit]),
+        "audit": _audit(record.calls, kind) if audited else {},
     }
     columns["runs"] = _run(engine, start, columns)
     return {
         name: _table(name, rows, run, engine.policy.name) for name, rows in columns.items()
+    }
+
+
+def of_calls(
+    calls: Sequence[Call], policy: Policy, names: Names, kind: Array
+) -> dict[str, Columns]:
+    """The tables that tell what a policy did, from its calls alone.
+
+    Parameters
+    ----------
+    calls : sequence of Call
+        Of one run, in order.
+    policy : Policy
+        Whose they are.
+    names : Names
+    kind : array of str
+        The kind of every account, to index with its number.
+    """
+    return {
+        "adl_fills": _stack([_fills(call, names, kind) for call in calls]),
+        "haircuts": _haircuts(calls, kind),
+        "waves": _waves(calls, policy),
     }
 
 
@@ -138,7 +159,7 @@ def _fills(call: Call, names: Names, kind: Array) -> Columns:
     }
 
 
-def _haircuts(calls: list[Call], kind: Array) -> Columns:
+def _haircuts(calls: Sequence[Call], kind: Array) -> Columns:
     """Who paid in each wave: one row an account, its calls taken together."""
     numbers = sorted({call.wave.number for call in calls})
     waves = []
@@ -237,43 +258,33 @@ def _ranks(score: Array) -> Array:
     return ranks
 
 
-def _audit(call: Call, names: Names, kind: Array) -> Columns:
-    wave, decision = call.wave, call.outcome.decision
-    rows = wave.candidates[decision.payers.row]
-    market = rows["market"]
-    return {
-        "wave": np.full(len(rows), wave.number),
-        "time_s": np.full(len(rows), wave.now_s),
-        "account": rows["account"],
-        "kind": kind[rows["account"]],
-        "market": names.markets[market],
-        "lots": rows["lots"],
-        "cost_quanta": rows["cost"],
-        "value_quanta": rows["value"],
-        "equity_quanta": rows["equity"],
-        "account_notional_quanta": rows["account_notional"],
-        "mark_ticks": wave.mark[market],
-        "previous_mark_ticks": wave.previous_mark[market],
-        "capacity": decision.payers.capacity,
-        "score": decision.score,
-        "amount": decision.amounts,
-    }
-
-
-def _waves(calls: list[Call]) -> Columns:
-    """One row a wave: its calls taken together."""
-    numbers = sorted({call.wave.number for call in calls})
-    rows = [_wave([c for c in calls if c.wave.number == number]) for number in numbers]
+def _audit(calls: Sequence[Call], kind: Array) -> Columns:
+    """One row a call: all that its decision was made from, and what was booked."""
+    rows = []
+    for call in calls:
+        row = audit.flattened(call)
+        row["bankrupt_kind"] = kind[call.wave.bankrupt["account"]]
+        row["candidates_kind"] = kind[call.wave.candidates["account"]]
+        rows.append(row)
     return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
-def _wave(calls: list[Call]) -> dict[str, Any]:
+def _waves(calls: Sequence[Call], policy: Policy) -> Columns:
+    """One row a wave: its calls taken together."""
+    numbers = sorted({call.wave.number for call in calls})
+    rows = [
+        _wave([c for c in calls if c.wave.number == number], policy) for number in numbers
+    ]
+    every = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in every}
+
+
+def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
     first, last = calls[0], calls[-1]
     covered = [call.short_before - call.short_after for call in calls]
     before = np.concatenate([[0], np.cumsum(covered)[:-1]])
     need = max(int(b) + c.short_before for b, c in zip(before, calls, strict=True))
     deficit = max(0, need - first.carried)
-    capacity, budget = _capacity(first), first.outcome.decision.budget
     accounts = [
         call.wave.candidates["account"][paid.payers.row[paid.amounts > 0]]
         for call in calls
@@ -286,19 +297,43 @@ def _wave(calls: list[Call]) -> dict[str, Any]:
         "calls": len(calls),
         "deficit_usd": usd(deficit),
         "budget_usd": usd(sum(call.outcome.decision.budget for call in calls)),
-        "capacity_usd": usd(capacity),
+        "capacity_usd": usd(_capacity(first)),
         "covered_usd": usd(sum(covered)),
         "residual_usd": usd(last.short_after),
         "deficit_quanta": deficit,
         "covered_quanta": sum(covered),
         "residual_quanta": last.short_after,
+        "severity": first.outcome.decision.theta,
+        "acted": sum(call.outcome.decision.acted for call in calls),
         "touched": len(np.unique(np.concatenate(accounts))),
         "eligible": len(first.outcome.decision.payers.row),
-        "feasible": budget <= capacity,
-        "least_largest_share": budget / capacity if capacity else np.nan,
+        **_bounds(calls, policy),
         "adl_notional_usd": float(
             sum(usd(np.abs(call.outcome.fills["value"])).sum() for call in calls)
         ),
+    }
+
+
+def _bounds(calls: list[Call], policy: Policy) -> dict[str, Any]:
+    found = []
+    for call in calls:
+        decision = call.outcome.decision
+        groups, _ = policy.settlement.need(call.wave, decision.theta)
+        if decision.acted:
+            found.append(bounds.of_decision(call.wave, decision, groups))
+    if not found:
+        return {}
+    of_wave = bounds.of_wave(found)
+    return {
+        "feasible": of_wave.feasible,
+        "within_half": of_wave.within_half,
+        "uncovered": of_wave.uncovered,
+        "least_largest_share": of_wave.least_largest_share,
+        "least_touched": of_wave.least_touched,
+        "least_top_1_usd": usd(of_wave.least_top_1),
+        "least_top_10_usd": usd(of_wave.least_top_10),
+        "least_top_percent_usd": usd(of_wave.least_top_percent),
+        "granularity_usd": usd(of_wave.granularity),
     }
 
 

@@ -135,9 +135,7 @@ def check(policy: Policy, recorded: Sequence[Call]) -> Iterator[Difference]:
 def _difference(
     call: Call, place: str, account: int, recorded: Any, wanted: Any
 ) -> Difference:
-    return Difference(
-        call.wave.number, call.wave.now_s, place, account, recorded, wanted
-    )
+    return Difference(call.wave.number, call.wave.now_s, place, account, recorded, wanted)
 
 
 def _of_decision(call: Call, decision: Decision) -> Iterator[Difference]:

@@ -8,6 +8,7 @@ from abm.adl import allocation, eligibility, seniority, settlement, severity, tr
 from abm.adl.answers import Answer, CompositionError, build
 from abm.adl.policy import Policy
 from abm.adl.settlement import Settlement
+from abm.faults import shown
 
 __all__ = ["PRESETS", "QUESTIONS", "CompositionError", "compose"]
 
@@ -66,6 +67,9 @@ def compose(name: str, table: Mapping[str, Answer]) -> Policy:
     who = answers["eligibility"]
     paid_in = build("settlement", answers["settlement"], settlement.ANSWERS)
     _check_medium(str(who), paid_in)
+    if paid_in.medium == "cash":
+        for reason in allocation.misfits(answers["allocation"]):
+            raise CompositionError(f"allocation = {shown(answers['allocation'])}: {reason}")
     return Policy(
         name=name,
         trigger=build("trigger", answers["trigger"], trigger.ANSWERS),

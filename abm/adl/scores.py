@@ -66,6 +66,11 @@ def size() -> Score:
     return lambda wave, payers: np.abs(_of(wave, payers, "value")[0]) / QUANTA_PER_USD
 
 
+def contracts() -> Score:
+    """Lots of the position: who holds most first, whatever it is worth."""
+    return lambda wave, payers: np.abs(_of(wave, payers, "lots")[0])
+
+
 def leverage() -> Score:
     """Gross notional of the account over its equity.
 
@@ -317,6 +322,7 @@ ANSWERS: dict[str, Callable[..., Score]] = {
     "account-profit": account_profit,
     "wealth": wealth,
     "size": size,
+    "contracts": contracts,
     "leverage": leverage,
     "effective-leverage": effective_leverage,
     "return-on-entry": return_on_entry,
@@ -344,7 +350,7 @@ def position_scores(answer: Any) -> Iterator[str]:
         for key in ("score", "by"):
             yield from position_scores(answer.get(key))
         yield from _named(answer.get("rule"))
-        for part in answer.get("parts", ()):
+        for part in (answer.get("inside"), *answer.get("parts", ())):
             yield from position_scores(part)
     elif isinstance(answer, list):
         for part in answer:

@@ -23,7 +23,6 @@ import pyarrow.parquet as pq
 _KEYS: list[tuple[str, str]] = [("run", "int64"), ("policy", "string")]
 
 
-
 def _parts(array: str, names: str) -> list[tuple[str, str]]:
     """Columns that hold an array of int64 a row."""
     return [("_".join(filter(None, (array, name))), "int64[]") for name in names.split()]
@@ -217,9 +216,7 @@ def _file(folder: Path, table: str, block: int) -> Path:
     return folder / f"{table}.parquet" / f"block-{block:06d}.parquet"
 
 
-def write_block(
-    folder: Path, block: int, tables: Mapping[str, pa.Table]
-) -> dict[str, str]:
+def write_block(folder: Path, block: int, tables: Mapping[str, pa.Table]) -> dict[str, str]:
     """Write all tables of a block; each file appears whole or not at all.
 
     Returns

@@ -26,6 +26,7 @@ EXPECTED = {
     "profit": [200, 320, -150],
     "account-profit": [200, 320, -150],
     "wealth": [250, 400, 300],
+    "contracts": [10, 4, 5],
     "size": [1200, 480, 600],
     "leverage": [4.8, 1.2, 2.0],
     "effective-leverage": [4.8, 1.2, 2.0],

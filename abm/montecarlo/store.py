@@ -23,7 +23,6 @@ import pyarrow.parquet as pq
 _KEYS: list[tuple[str, str]] = [("run", "int64"), ("policy", "string")]
 
 
-
 def _parts(array: str, names: str) -> list[tuple[str, str]]:
     """Columns that hold an array of int64 a row."""
     return [("_".join(filter(None, (array, name))), "int64[]") for name in names.split()]
@@ -148,11 +147,11 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("time_s", "float64"),
         ("short_account", "int64[]"),
         ("deficit", "int64[]"),
-        *_parts("bankrupt", "position account market lots cost value bankruptcy"),
+        *_parts("bankrupt", "position account market lots cost bankruptcy"),
         ("bankrupt_kind", "string[]"),
-        *_parts("candidates", "position account market lots cost value equity cash"),
-        *_parts("candidates", "principal given account_notional account_net"),
-        *_parts("candidates", "account_profit maintenance"),
+        *_parts("candidates", "position account market lots cost cash principal"),
+        *_parts("candidates", "given elsewhere_notional elsewhere_net"),
+        *_parts("candidates", "elsewhere_profit maintenance"),
         ("candidates_kind", "string[]"),
         *_parts("", "mark previous_mark index unit open_interest"),
         ("insurance", "int64"),
@@ -165,6 +164,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("score_columns", "int64"),
         ("amounts", "int64[]"),
         *_parts("fills", "market account bankrupt lots held value cost"),
+        ("fills_bankrupt_kind", "string[]"),
         *_parts("haircuts", "account amount"),
         ("short_before", "int64"),
         ("short_after", "int64"),
@@ -217,9 +217,7 @@ def _file(folder: Path, table: str, block: int) -> Path:
     return folder / f"{table}.parquet" / f"block-{block:06d}.parquet"
 
 
-def write_block(
-    folder: Path, block: int, tables: Mapping[str, pa.Table]
-) -> dict[str, str]:
+def write_block(folder: Path, block: int, tables: Mapping[str, pa.Table]) -> dict[str, str]:
     """Write all tables of a block; each file appears whole or not at all.
 
     Returns

@@ -377,6 +377,24 @@ class Population(Part):
     )
 
 
+class Stop(Part):
+    """When a batch stops before all its runs: once a mean is known well enough."""
+
+    measure: Name = Field("deficit_usd", description="column of the table of runs")
+    policy: Name | None = Field(None, description="whose mean; the first policy's if none")
+    less: Name | None = Field(
+        None, description="policy whose value of the same run is subtracted"
+    )
+    half_width: Positive = Field(
+        description="half-width of the interval of the mean to reach"
+    )
+    relative: Flag = Field(False, description="half_width is a share of the mean")
+    level: Real = Field(0.95, ge=0.5, le=0.9999, description="confidence")
+    least_runs: Whole = Field(
+        32, ge=16, le=100_000_000, description="runs before which it does not stop"
+    )
+
+
 class Run(Part):
     """The Monte Carlo plan."""
 
@@ -392,6 +410,10 @@ class Run(Part):
         5.0, description="shortfalls closer together than this are one episode, s"
     )
     block: Whole = Field(8, ge=1, le=100_000, description="runs written at a time")
+    stop: Stop | None = Field(None, description="stop early when a mean is known")
+
+    def _faults(self) -> Iterable[Fault]:
+        return checks.of_run(self)
 
 
 class Outputs(Part):

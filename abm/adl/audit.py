@@ -9,7 +9,7 @@ function of the wave and the calls before it alone, so nothing else needs to be 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,20 @@ STRUCTURED = {
     "haircuts": CASH_HAIRCUT,
 }
 """Fields that are arrays of records: one column a field of theirs."""
+
+NOBODY = np.zeros(0, CANDIDATE)
+
+_SUMMED: dict[str, Callable[[Array], Array]] = {
+    "account_notional": lambda rows: np.abs(rows["value"]),
+    "account_net": lambda rows: rows["value"],
+    "account_profit": lambda rows: rows["value"] - rows["cost"],
+}
+"""What an account's sums add up, position by position."""
+
+ELSEWHERE = {
+    f"candidates_{name}": f"candidates_elsewhere_{name.removeprefix('account_')}"
+    for name in _SUMMED
+}
 
 RENAMED = {"number": "wave", "now_s": "time_s"}
 """Fields of a wave that tables call otherwise."""
@@ -57,16 +71,49 @@ def flattened(call: Call) -> Columns:
     """A call as columns: numbers, and arrays of one dimension.
 
     A score of several columns is laid out row by row; `score_columns` counts them (0 if
-    it has one dimension).
+    it has one dimension). What follows from the rest is left out (see `_without_sums`),
+    and so are the candidates where the trigger said no, since nobody was asked.
     """
     decision, outcome = call.outcome.decision, call.outcome
+    wave = (
+        call.wave if decision.acted else dataclasses.replace(call.wave, candidates=NOBODY)
+    )
     found: Columns = {}
-    for record in (call.wave, decision, outcome, call):
+    for record in (wave, decision, outcome, call):
         for field in dataclasses.fields(record):
             name = RENAMED.get(field.name, field.name)
             found |= _flat(name, getattr(record, field.name))
     found["score_columns"] = 0 if decision.score.ndim == 1 else decision.score.shape[1]
-    return found
+    return _without_sums(found, wave)
+
+
+def _without_sums(found: Columns, wave: Wave) -> Columns:
+    """Columns without values at the marks, equities and sums over positions.
+
+    Those change at every tick and hardly compress. Of an account's sums only the part
+    that comes from positions that are no candidates is kept, which is mostly zero.
+    """
+    for array in ("bankrupt", "candidates"):
+        del found[f"{array}_value"]
+    del found["candidates_equity"]
+    sums = _sums(wave.candidates)
+    for name, total in sums.items():
+        found[f"candidates_{name}"] = found[f"candidates_{name}"] - total
+    return {ELSEWHERE.get(name, name): column for name, column in found.items()}
+
+
+def _sums(rows: Array) -> dict[str, Array]:
+    """Sums over the candidates of every row's account."""
+    _, account = np.unique(rows["account"], return_inverse=True)
+    return {
+        name: _summed(account, part(rows)) for name, part in _SUMMED.items()
+    }  # fmt: skip
+
+
+def _summed(account: Array, part: Array) -> Array:
+    total = np.zeros(len(account), np.int64)
+    np.add.at(total, account, part)
+    return total[account]
 
 
 def _flat(name: str, value: Any) -> Columns:
@@ -105,14 +152,28 @@ def _fields(record: type[Any], row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _records(name: str, row: Mapping[str, Any]) -> Array:
     kind = STRUCTURED[name]
-    parts = {part: row[f"{name}_{part}"] for part in kind.names or ()}
+    columns = {part: f"{name}_{part}" for part in kind.names or ()}
+    columns = {part: ELSEWHERE.get(column, column) for part, column in columns.items()}
+    parts = {part: row[column] for part, column in columns.items() if column in row}
     lengths = {len(column) for column in parts.values()}
     if len(lengths) > 1:
         raise ValueError(f"columns {name}_* have different lengths in a row")
     array = np.zeros(lengths.pop(), kind)
     for part, column in parts.items():
         array[part] = column
+    if "value" in columns and "value" not in parts:
+        _restore_sums(array, row["mark"] * row["unit"])
     return array
+
+
+def _restore_sums(array: Array, worth: Array) -> None:
+    """Fill in what `_without_sums` left out; `worth` of a lot by market, quanta."""
+    array["value"] = array["lots"] * worth[array["market"]]
+    if array.dtype != CANDIDATE:
+        return
+    for name, total in _sums(array).items():
+        array[name] += total
+    array["equity"] = array["cash"] + array["account_profit"]
 
 
 def check(policy: Policy, recorded: Sequence[Call]) -> Iterator[Difference]:
@@ -160,7 +221,7 @@ def _of_field(
         sizes = f"{len(np.ravel(given))} values", f"{len(np.ravel(wanted))} values"
         yield _difference(call, place, -1, *sizes)
         return
-    for at in np.argwhere(_differ(given, wanted)):
+    for at in np.argwhere(differ(given, wanted)):
         where = tuple(at)
         account = -1
         if rows is not None and rows[where[0]] < len(call.wave.candidates):
@@ -168,7 +229,8 @@ def _of_field(
         yield _difference(call, place, account, given[where].item(), wanted[where].item())
 
 
-def _differ(given: Array, wanted: Array) -> Array:
+def differ(given: Array, wanted: Array) -> Array:
+    """Where two arrays differ; floats by more than the last bits, NaN is like NaN."""
     if wanted.dtype.kind != "f":
         return np.asarray(given != wanted)
     return ~np.isclose(given, wanted, rtol=_TOLERANCE, atol=0.0, equal_nan=True)
@@ -182,12 +244,3 @@ def _of_shortfall(call: Call, carried: int) -> Iterator[Difference]:
     }
     for place, (given, wanted) in pairs.items():
         yield from _of_field(call, place, given, wanted, None)
-
-
-def rows_that_differ(
-    recorded: Mapping[str, Array], wanted: Mapping[str, Array], names: Iterable[str]
-) -> Iterator[tuple[str, int]]:
-    """Column and row of every cell in which two tables of the same length differ."""
-    for name in names:
-        for row in np.flatnonzero(_differ(recorded[name], wanted[name])):
-            yield name, int(row)

@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 _KEYS: list[tuple[str, str]] = [("run", "int64"), ("policy", "string")]
 
@@ -147,11 +149,11 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("time_s", "float64"),
         ("short_account", "int64[]"),
         ("deficit", "int64[]"),
-        *_parts("bankrupt", "position account market lots cost value bankruptcy"),
+        *_parts("bankrupt", "position account market lots cost bankruptcy"),
         ("bankrupt_kind", "string[]"),
-        *_parts("candidates", "position account market lots cost value equity cash"),
-        *_parts("candidates", "principal given account_notional account_net"),
-        *_parts("candidates", "account_profit maintenance"),
+        *_parts("candidates", "position account market lots cost cash principal"),
+        *_parts("candidates", "given elsewhere_notional elsewhere_net"),
+        *_parts("candidates", "elsewhere_profit maintenance"),
         ("candidates_kind", "string[]"),
         *_parts("", "mark previous_mark index unit open_interest"),
         ("insurance", "int64"),
@@ -164,6 +166,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("score_columns", "int64"),
         ("amounts", "int64[]"),
         *_parts("fills", "market account bankrupt lots held value cost"),
+        ("fills_bankrupt_kind", "string[]"),
         *_parts("haircuts", "account amount"),
         ("short_before", "int64"),
         ("short_after", "int64"),
@@ -222,30 +225,51 @@ def write_block(folder: Path, block: int, tables: Mapping[str, pa.Table]) -> dic
     Returns
     -------
     dict
-        SHA-256 of the file of every table, in hexadecimal, for the manifest.
+        The SHA-256 of every table's file.
+
+    Raises
+    ------
+    StoreError
+        If a file cannot be written, as on a full disk.
     """
-    hashes = {}
+    digests = {}
     for name, table in tables.items():
         path = _file(folder, name, block)
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".partial-{os.getpid()}")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as handle:
                 pq.write_table(table, handle, compression="zstd")
                 handle.flush()
                 os.fsync(handle.fileno())
-            hashes[name] = file_hash(partial)
             partial.replace(path)
+            digests[name] = file_hash(path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
-    return hashes
+    return digests
 
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def damage(folder: Path, block: int, digests: Mapping[str, str]) -> str | None:
+    """The first table of a block whose file is missing or not what was written."""
+    for name, digest in digests.items():
+        path = _file(folder, name, block)
+        if not path.is_file() or file_hash(path) != digest:
+            return name
+    return None
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Remove what a process that was killed left half written."""
+    for path in (*folder.glob("*/*.partial-*"), *folder.glob(f"{MANIFEST}.partial")):
+        path.unlink(missing_ok=True)
 
 
 def manifest_hash(manifest: Mapping[str, Any]) -> str:
@@ -255,12 +279,15 @@ def manifest_hash(manifest: Mapping[str, Any]) -> str:
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Replace the manifest in one move, its own hash in it."""
+    """Replace the manifest in one move; blocks are listed in order, its own hash last."""
+    blocks = dict(sorted(manifest["blocks"].items(), key=lambda item: int(item[0])))
+    rest = {key: value for key, value in manifest.items() if key != "sha256"}
+    rest["blocks"] = blocks
+    manifest = {**rest, "sha256": manifest_hash(rest)}
     partial = folder / f"{MANIFEST}.partial"
     try:
         with partial.open("w", encoding="utf-8") as handle:
-            sealed = {**manifest, "sha256": manifest_hash(manifest)}
-            json.dump(sealed, handle, indent=1)
+            json.dump(manifest, handle, indent=1)
             handle.write("\n")
             handle.flush()
             os.fsync(handle.fileno())
@@ -284,11 +311,49 @@ def create(folder: Path, *, overwrite: bool = False) -> None:
             )
         if not (folder / MANIFEST).is_file():
             raise StoreError(f"{folder}: is not a run folder, so it is not overwritten")
+        with locked(folder):
+            (folder / MANIFEST).unlink()
         shutil.rmtree(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
+
+
+def remove_unlisted_blocks(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Remove the files of blocks that the manifest does not name."""
+    listed = {_file(folder, t, int(n)) for n in manifest["blocks"] for t in COLUMNS}
+    for path in folder.glob("*.parquet/block-*.parquet"):
+        if path not in listed:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from working on a run folder.
+
+    The lock dies with the process, however that ends.
+
+    Raises
+    ------
+    StoreError
+        If another process is working on it, or it is not there or cannot be written.
+    """
+    if not folder.is_dir():
+        raise StoreError(f"{folder}: is not a run folder")
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StoreError(f"{folder}: another process is working on it") from None
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / ".lock").unlink(missing_ok=True)
+        lock.release()
 
 
 class Batch:
@@ -341,24 +406,30 @@ class Batch:
         files = [str(_file(self.folder, name, block)) for block in self._whole_blocks()]
         if not files:
             return SCHEMAS[name].empty_table()
-        found = ds.dataset(files, schema=SCHEMAS[name], format="parquet")
-        return found.to_table(columns=columns, filter=where)
+        try:
+            found = ds.dataset(files, schema=SCHEMAS[name], format="parquet")
+            return found.to_table(columns=columns, filter=where)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise StoreError(
+                f"{self.folder / name}.parquet: is damaged: `adl resume` computes damaged "
+                f"blocks again ({' '.join(str(error).split())[:200]})"
+            ) from None
 
     def frame(self, name: str, **how: Any) -> Any:
         """A table as a pandas data frame; options as :meth:`table`."""
         return self.table(name, **how).to_pandas()
+
+    def file(self, table: str, block: int) -> Path:
+        """The file of a table in a block."""
+        return _file(self.folder, table, block)
 
     def content_hash(self) -> str:
         """SHA-256 over the contents of all tables, the same wherever they were made."""
         digest = hashlib.sha256()
         for name in sorted(COLUMNS):
             for block in self._whole_blocks():
-                digest.update(self.file(name, block).read_bytes())
+                digest.update(self.manifest["blocks"][str(block)]["sha256"][name].encode())
         return digest.hexdigest()
-
-    def file(self, table: str, block: int) -> Path:
-        """The file of a table in a block."""
-        return _file(self.folder, table, block)
 
     def _whole_blocks(self) -> Iterable[int]:
         return sorted(int(block) for block in self.manifest["blocks"])

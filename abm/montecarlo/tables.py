@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,13 @@ from abm.venue.margin import equity_of
 from abm.world import Array, World
 
 Columns = dict[str, Any]
+
+KINDS = {
+    "bankrupt_account": "bankrupt_kind",
+    "candidates_account": "candidates_kind",
+    "fills_bankrupt": "fills_bankrupt_kind",
+}
+"""Columns of the audit that hold accounts, and those that hold their kinds."""
 
 _RUNGS = np.array([*RUNG_NAMES, "unwind"])
 
@@ -73,7 +80,8 @@ def of_run(
     }
     columns["runs"] = _run(engine, start, columns)
     return {
-        name: _table(name, rows, run, engine.policy.name) for name, rows in columns.items()
+        name: as_table(name, rows, run, engine.policy.name)
+        for name, rows in columns.items()
     }
 
 
@@ -103,11 +111,12 @@ def of_failure(run: int, policy: str, seed: int, error: str) -> dict[str, pa.Tab
     """The tables of a run whose policy was refused: one row that says so."""
     rows = {"seed": [seed], "failed": [True], "error": [error]}
     return {
-        name: _table(name, rows if name == "runs" else {}, run, policy) for name in SCHEMAS
+        name: as_table(name, rows if name == "runs" else {}, run, policy)
+        for name in SCHEMAS
     }
 
 
-def _table(name: str, columns: Columns, run: int, policy: str) -> pa.Table:
+def as_table(name: str, columns: Columns, run: int, policy: str) -> pa.Table:
     """A table of the schema; columns that are not given are null."""
     schema = SCHEMAS[name]
     length = len(next(iter(columns.values()))) if columns else 0
@@ -263,8 +272,7 @@ def _audit(calls: Sequence[Call], kind: Array) -> Columns:
     rows = []
     for call in calls:
         row = audit.flattened(call)
-        row["bankrupt_kind"] = kind[call.wave.bankrupt["account"]]
-        row["candidates_kind"] = kind[call.wave.candidates["account"]]
+        row |= {names: kind[row[accounts]] for accounts, names in KINDS.items()}
         rows.append(row)
     return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
@@ -393,9 +401,6 @@ def _run(engine: Engine, start: World, columns: dict[str, Columns]) -> Columns:
     row = {
         "seed": int(world.clock[0]["seed"]),
         "failed": False,
-        "waves": len({call.wave.number for call in calls}),
-        "calls": len(calls),
-        "first_wave_s": calls[0].wave.now_s if calls else np.nan,
         "accounts_left": int(world.crowd.state[0]["left"]),
         "accounts_rebuilt": int(world.crowd.state[0]["rebuilt"]),
         "fees_usd": usd(int(world.ledger.pots[0]["fees"])),
@@ -403,9 +408,9 @@ def _run(engine: Engine, start: World, columns: dict[str, Columns]) -> Columns:
     }
     takeover = int(world.clock[0]["first_takeover_ms"])
     row["first_takeover_s"] = takeover / 1000.0 if takeover >= 0 else np.nan
-    row |= _solvency(calls, world)
-    row |= _adl(columns["adl_fills"], columns["haircuts"])
-    row |= _liquidated(columns["liquidations"])
+    residual = int(shortfall(world.ledger, world.risk, world.markets))
+    row |= of_decisions(calls, columns, residual)
+    row |= of_liquidations(columns["liquidations"])
     for purse, name in (("insurance", "insurance"), ("backstop", "vault")):
         account = int(world.ledger.pots[0][purse])
         row[f"{name}_start_usd"] = usd(int(equity_of(start.ledger, start.markets, account)))
@@ -413,7 +418,29 @@ def _run(engine: Engine, start: World, columns: dict[str, Columns]) -> Columns:
     return {name: [value] for name, value in row.items()}
 
 
-def _solvency(calls: list[Call], world: World) -> dict[str, Any]:
+def of_decisions(
+    calls: Sequence[Call], told: Mapping[str, Columns], residual: int
+) -> dict[str, Any]:
+    """What the row of a run says of its waves.
+
+    Parameters
+    ----------
+    calls : sequence of Call
+    told : mapping
+        The columns of :func:`of_calls`.
+    residual : int
+        Quanta missing at the end.
+    """
+    return {
+        "waves": len({call.wave.number for call in calls}),
+        "calls": len(calls),
+        "first_wave_s": calls[0].wave.now_s if calls else np.nan,
+        **_solvency(calls, residual),
+        **_adl(told["adl_fills"], told["haircuts"]),
+    }
+
+
+def _solvency(calls: Sequence[Call], residual: int) -> dict[str, Any]:
     """Deficit (peak of what was ever needed), and what became of it.
 
     The deficit is the largest, over calls, of what had been covered before plus what was
@@ -427,7 +454,6 @@ def _solvency(calls: list[Call], world: World) -> dict[str, Any]:
         budget += call.outcome.decision.budget
         whole = call.short_after == 0
         covered_at = call.wave.now_s - calls[0].wave.now_s if whole else np.nan
-    residual = int(shortfall(world.ledger, world.risk, world.markets))
     found: dict[str, Any] = {"time_to_cover_s": covered_at}
     amounts = {
         "deficit": deficit,
@@ -478,8 +504,8 @@ def _largest_share(haircuts: Columns) -> float:
     return max(0.0, float(np.max(given / np.maximum(had, 1e-6))))
 
 
-def _liquidated(rows: Columns) -> dict[str, Any]:
-    """What went through the book and what was taken over, in USD."""
+def of_liquidations(rows: Columns) -> dict[str, Any]:
+    """What the row of a run says went through the book and was taken over, in USD."""
     rung, notional = rows["rung"], rows["notional_usd"]
     return {
         "liquidated_usd": float(notional[rung == RUNG_NAMES[BOOK_RUNG]].sum()),

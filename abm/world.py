@@ -197,7 +197,7 @@ ACCOUNT = np.dtype(
     align=True,
 )
 """A margin pool. An isolated position is an account of its own whose `parent` is the
-trader's cross account. `given` is what cash haircuts have taken so far; `stage` is 1 once
+trader's cross account. `given` is what haircuts of cash and of withdrawals have taken so far; `stage` is 1 once
 the ladder has taken its first slice, `at_bottom` once no rung but the wave is left;
 `debt_market` and `debt_side` say where a liquidation of it last traded."""
 
@@ -224,6 +224,9 @@ POTS = np.dtype(
         ("withdrawals", "i8"),
         ("insurance_paid", "i8"),
         ("socialised", "i8"),
+        ("withheld", "i8"),
+        ("excess_debt", "i8"),
+        ("claims", "i8"),
         ("free_position", "i8"),
         ("used_positions", "i8"),
         ("n_touched", "i8"),
@@ -237,7 +240,10 @@ POTS = np.dtype(
     ],
     align=True,
 )
-"""The venue's own money and rates: fees kept, money that came in and went out."""
+"""The venue's own money and rates: fees kept, money that came in and went out.
+
+A withdrawal is cut by ``excess_debt / claims`` (nothing if there is no excess debt);
+`withheld` is what was kept back and has not paid a debt yet."""
 
 TIER = np.dtype(
     [
@@ -564,10 +570,10 @@ def money_missing(ledger: Ledger) -> int:
 
     What was deposited less what was withdrawn equals the sum over accounts of cash less
     the cost of their positions (the vault and the insurance fund are accounts), plus the
-    fees that the venue keeps.
+    fees that the venue keeps and what it withholds from withdrawals.
     """
     pots = ledger.pots[0]
-    missing = pots.deposits - pots.withdrawals - pots.fees
+    missing = pots.deposits - pots.withdrawals - pots.fees - pots.withheld
     for i in range(ledger.accounts.shape[0]):
         missing -= ledger.accounts[i].cash
     for i in range(ledger.positions.shape[0]):

@@ -49,11 +49,12 @@ class Allocation(NamedTuple):
 
     `share(capacity, score, budget)` gives whole amounts for one group of payers, with
     ``0 <= x <= capacity`` and ``sum(x) = min(budget, sum(capacity))``. The score has a row
-    a payer, with one column for each number that the rule looks at.
+    a payer and so many columns, flat if one.
     """
 
     share: Sharing
     score: Score | None = None
+    columns: int = 1
 
 
 # --- queues -----------------------------------------------------------------------------
@@ -65,7 +66,8 @@ def by_queue(*, score: Answer) -> Allocation:
     Minimises nothing about people, but touches the fewest when the score is capacity;
     ``score`` is any name of a score. Hyperliquid, Binance, Bybit, OKX, BitMEX.
     """
-    return Allocation(_in_a_queue, build("allocation.score", score, scores.ANSWERS))
+    rank = build("allocation.score", score, scores.ANSWERS)
+    return Allocation(_in_a_queue, rank, scores.columns_of(score))
 
 
 def _in_a_queue(capacity: Array, score: Array, budget: int) -> Array:
@@ -79,7 +81,8 @@ def lexicographic(*, by: list[Answer]) -> Allocation:
 
     Ethereal's order is ``by = ["leverage", "profit", "smallest-balance", "newest"]``.
     """
-    return Allocation(_in_a_queue, scores.lexicographic(by=by))
+    columns = sum(map(scores.columns_of, by))
+    return Allocation(_in_a_queue, scores.lexicographic(by=by), columns)
 
 
 def in_random_order() -> Allocation:
@@ -117,6 +120,15 @@ def by_proportion(
     names = {"contracts": "contracts", "equity": "wealth", "profit": "account-profit"}
     score = scores.ANSWERS[names[by]]()
     return Allocation(proportional.by_weight, _not_negative(score))
+
+
+def by_contracts() -> Allocation:
+    """Everyone pays the same on each contract held.
+
+    Drift (drift-labs/protocol-v2 at 0ae3e3b, ``resolve_perp_bankruptcy``), Vertex; the
+    contracts pro-rata of arXiv 2602.15182.
+    """
+    return by_proportion(by="contracts")
 
 
 def _pro_rata(capacity: Array, budget: int) -> Array:
@@ -237,7 +249,7 @@ def leverage_filling(*, form: Literal["single", "factor"] = "single") -> Allocat
     """
     if form == "single":
         return Allocation(leverage.leverage_filling, scores.wealth())
-    return Allocation(_by_factor_leverage, _factor_exposure)
+    return Allocation(_by_factor_leverage, _factor_exposure, 2)
 
 
 def _factor_exposure(wave: Wave, payers: Payers) -> Array:
@@ -357,7 +369,7 @@ def min_max_lots(
             lot, capacity, row, equity, wanted * int(lot[0]), time_limit_s=time_limit_s
         )
 
-    return Allocation(share, _lots_and_accounts)
+    return Allocation(share, _lots_and_accounts, 3)
 
 
 def _lots_and_accounts(wave: Wave, payers: Payers) -> Array:
@@ -394,7 +406,8 @@ def buckets(*, score: Answer, edges: list[Number], inside: Answer = "pro-rata") 
         raise CompositionError("allocation.edges: must rise")
     rank = build("allocation.score", score, scores.ANSWERS)
     inner = part("allocation.inside", inside)
-    columns = _Columns((rank, inner.score))
+    widths = (scores.columns_of(score), inner.columns)
+    columns = _Columns((rank, inner.score), widths)
 
     def share(capacity: Array, score: Array, budget: int) -> Array:
         first = columns.of(score, 0)
@@ -404,7 +417,7 @@ def buckets(*, score: Answer, edges: list[Number], inside: Answer = "pro-rata") 
             capacity, bucket, columns.of(score, 1), budget=budget, rule=inner.share
         )
 
-    return Allocation(share, columns)
+    return Allocation(share, columns, sum(widths))
 
 
 def hybrid(
@@ -417,7 +430,8 @@ def hybrid(
     if len(parts) != len(weights):
         raise CompositionError(f"allocation.weights: must be {len(parts)}, one a part")
     rules = [part(f"allocation.parts[{i}]", one) for i, one in enumerate(parts)]
-    columns = _Columns([rule.score for rule in rules])
+    widths = [rule.columns for rule in rules]
+    columns = _Columns([rule.score for rule in rules], widths)
 
     def share(capacity: Array, score: Array, budget: int) -> Array:
         given = [
@@ -426,35 +440,39 @@ def hybrid(
         ]
         return mixing.mixture(capacity, given, weights, budget)
 
-    return Allocation(share, columns)
+    return Allocation(share, columns, sum(widths))
 
 
 class _Columns:
-    """Scores of several rules side by side, as one score.
+    """Scores of several rules side by side, as one score."""
 
-    The first columns say how many each rule has, so that a score can be taken apart by
-    whoever finds it in a record.
-    """
-
-    def __init__(self, ranks: Sequence[Score | None]) -> None:
-        self.ranks = ranks
+    def __init__(self, ranks: Sequence[Score | None], widths: Sequence[int]) -> None:
+        self.ranks, self.widths = ranks, widths
 
     def __call__(self, wave: Wave, payers: Payers) -> Array:
-        """Every rule's columns; one of zeros for a rule that needs none."""
-        count = len(payers.row)
+        """Every rule's columns; one of zeros for a rule that needs none.
+
+        Raises
+        ------
+        ValueError
+            If a score of the user's own gives more than one column.
+        """
         blocks = [
-            np.zeros((count, 1)) if rank is None else _as_columns(rank(wave, payers))
+            np.zeros((len(payers.row), 1))
+            if rank is None
+            else _as_columns(rank(wave, payers))
             for rank in self.ranks
         ]
-        widths = np.tile([float(block.shape[1]) for block in blocks], (count, 1))
-        return np.hstack([widths, *blocks])
+        for block, width in zip(blocks, self.widths, strict=True):
+            if block.shape[1] != width:
+                raise ValueError(f"gave {block.shape[1]} columns, must give {width}")
+        return np.hstack(blocks)
 
     def of(self, score: Array, i: int) -> Array:
         """The columns of one rule; flat if there is only one."""
-        widths = score[0, : len(self.ranks)].astype(int)
-        begin = len(widths) + int(widths[:i].sum())
-        block = np.ascontiguousarray(score[:, begin : begin + widths[i]])
-        return block[:, 0].copy() if widths[i] == 1 else block
+        begin = sum(self.widths[:i])
+        block = np.ascontiguousarray(score[:, begin : begin + self.widths[i]])
+        return block[:, 0].copy() if self.widths[i] == 1 else block
 
 
 def _as_columns(score: Array) -> Array:
@@ -529,6 +547,7 @@ ANSWERS: dict[str, Callable[..., Allocation]] = {
     "random": in_random_order,
     "random-start": from_random_start,
     "pro-rata": by_proportion,
+    "contracts": by_contracts,
     "capped": capped,
     "last-takes-rest": last_takes_rest,
     "risk-weighted": risk_weighted,

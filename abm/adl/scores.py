@@ -335,6 +335,16 @@ ANSWERS: dict[str, Callable[..., Score]] = {
     "lexicographic": lexicographic,
 }
 
+
+def columns_of(answer: Answer) -> int:
+    """How many columns the score of an answer has; a user's own has one."""
+    if isinstance(answer, str):
+        return 4 if answer == "ethereal" else 1
+    if answer.get("rule") == "lexicographic":
+        return sum(map(columns_of, answer.get("by", ())))
+    return columns_of(str(answer.get("rule")))
+
+
 OF_ACCOUNTS = frozenset(
     (
         "account-profit", "wealth", "leverage", "smallest-balance", "newest", "oldest",

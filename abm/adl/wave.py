@@ -7,7 +7,7 @@ parts get arrays, never the market.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from abm.arithmetic import floor_fraction
 from abm.compiled import inlined, kernel
 from abm.units import usd
-from abm.venue.margin import equity_of, health, maintenance_of
+from abm.venue.margin import equity_of, health, maintenance_of, margins_of
 from abm.world import (
     BACKSTOP,
     INSURANCE,
@@ -43,11 +43,15 @@ CANDIDATE = np.dtype(
         ("account_net", "i8"),
         ("account_profit", "i8"),
         ("maintenance", "i8"),
+        ("initial", "i8"),
+        ("own_maintenance", "i8"),
+        ("own_initial", "i8"),
     ]
 )
-"""A position that could pay: signed lots, cost and value at the mark (quanta); and its
+"""A position that could pay: signed lots, cost and value at the mark (quanta); its
 account's equity, cash, principal, cash given to ADL before, gross and signed net notional,
-unrealised profit (net of losses) and maintenance margin."""
+unrealised profit (net of losses), maintenance and initial margin; and the position's own
+part of these margins."""
 
 BANKRUPT = np.dtype(
     [
@@ -100,6 +104,9 @@ class Wave:
         Long lots.
     insurance : int
         Equity of the insurance fund in quanta.
+    debt_market, debt_side : array of int64, shape (short,)
+        Market and side (1 long, -1 short) of the position whose liquidation left each
+        short account without enough; -1 and 0 where there was none. Empty if unknown.
     """
 
     number: int
@@ -114,6 +121,8 @@ class Wave:
     unit: Array
     open_interest: Array
     insurance: int
+    debt_market: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    debt_side: Array = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def total_deficit(self) -> int:
@@ -217,8 +226,11 @@ def _gather_candidates(
         row.market = position.market
         row.lots = position.lots
         row.cost = position.cost
-        unit = markets.specs[position.market].unit
-        row.value = position.lots * markets.state[position.market].mark * unit
+        spec = markets.specs[position.market]
+        row.value = position.lots * markets.state[position.market].mark * spec.unit
+        initial, maintenance = margins_of(risk.tiers, spec, abs(row.value))
+        row.own_initial = initial
+        row.own_maintenance = maintenance
         found += 1
     return found
 
@@ -230,16 +242,19 @@ def _fill_account(
     profit = 0
     notional = 0
     net = 0
+    initial = 0
     maintenance = 0
     slot = owner.first_position
     while slot != NONE:
         position = ledger.positions[slot]
         spec = markets.specs[position.market]
         value = position.lots * markets.state[position.market].mark * spec.unit
+        own_initial, own_maintenance = margins_of(risk.tiers, spec, abs(value))
+        initial += own_initial
+        maintenance += own_maintenance
         profit += value - position.cost
         notional += abs(value)
         net += value
-        maintenance += maintenance_of(risk.tiers, spec, abs(value))
         slot = position.next
     row.equity = owner.cash + profit
     row.cash = owner.cash
@@ -249,6 +264,7 @@ def _fill_account(
     row.account_net = net
     row.account_profit = profit
     row.maintenance = maintenance
+    row.initial = initial
 
 
 def gather(world: World, number: int, everywhere: bool) -> Wave:
@@ -282,4 +298,6 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
         unit=markets.specs["unit"].copy(),
         open_interest=ledger.open_interest.copy(),
         insurance=int(equity_of(ledger, markets, ledger.pots[0]["insurance"])),
+        debt_market=ledger.accounts["debt_market"][accounts[:count]].astype(np.int64),
+        debt_side=ledger.accounts["debt_side"][accounts[:count]].astype(np.int64),
     )

@@ -11,7 +11,13 @@ from typing import Any
 from abm.arithmetic import floor_fraction, share_of
 from abm.compiled import inlined, kernel
 from abm.market.book import IOC, cancel_all, submit
-from abm.venue.ledger import hand_over, move_cash, settle_fills, unhook
+from abm.venue.ledger import (
+    hand_over,
+    move_cash,
+    settle_fills,
+    stop_cutting_withdrawals,
+    unhook,
+)
 from abm.venue.margin import arm, equity_of, health, initial_margin, maintenance_of
 from abm.world import (
     BACKSTOP,
@@ -478,6 +484,7 @@ def wave_is_due(world: World) -> bool:
     if shortfall(world.ledger, risk, world.markets) > 0:
         return True
     remember_marks(world.markets)
+    stop_cutting_withdrawals(world.ledger)
     return False
 
 

@@ -16,6 +16,7 @@ ANSWERS = {
     "random": "random",
     "random-start": {"rule": "random-start", "scan": 1000},
     "pro-rata": "pro-rata",
+    "contracts": "contracts",
     "by contracts": {"rule": "pro-rata", "by": "contracts"},
     "by equity": {"rule": "pro-rata", "by": "equity"},
     "by profit": {"rule": "pro-rata", "by": "profit"},

@@ -14,7 +14,7 @@ FLOORS = (
     ("compiled", "units", "arithmetic", "draws", "world"),
     ("faults", "toml_out"),
     ("loading", "fields"),
-    ("checks", "rules", "prices", "extent", "scenario", "enlarge", "study"),
+    ("checks", "rules", "prices", "extent", "scenario", "enlarge", "study", "design"),
     ("market", "traders", "venue"),
     ("genesis", "step"),
     ("adl",),

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from abm.adl import allocation, eligibility, seniority, settlement, severity, trigger
+from abm.adl import (
+    allocation,
+    eligibility,
+    seniority,
+    settlement,
+    severity,
+    trigger,
+    venues,
+)
 from abm.adl.answers import Answer, CompositionError, build
 from abm.adl.eligibility import Accounts, Holders, Positions
 from abm.adl.policy import Policy
@@ -21,33 +29,9 @@ BY_LOTS = ("contracts",)
 QUESTIONS = ("trigger", "severity", "eligibility", "seniority", "allocation", "settlement")
 
 PRESETS: dict[str, dict[str, Answer]] = {
-    # Hyperliquid docs, "Auto-deleveraging".
-    "hyperliquid": {
-        "trigger": "venue-short",
-        "severity": "all",
-        "eligibility": "opposite-in-profit",
-        "seniority": "none",
-        "allocation": {"rule": "queue", "score": "hyperliquid"},
-        "settlement": {"rule": "contracts", "price": "previous-mark"},
-    },
-    # The pro-rata rule of arXiv 2512.01112, section 2.4, on unrealised profits.
-    "pro-rata": {
-        "trigger": "venue-short",
-        "severity": "all",
-        "eligibility": "profits",
-        "seniority": "none",
-        "allocation": "pro-rata",
-        "settlement": "cash",
-    },
-    "none": {
-        "trigger": "never",
-        "severity": "all",
-        "eligibility": "profits",
-        "seniority": "none",
-        "allocation": "pro-rata",
-        "settlement": "cash",
-    },
+    name: preset.table for name, preset in venues.PRESETS.items()
 }
+"""The tables of all built-in policies; `abm.adl.venues` tells where they are from."""
 
 
 def compose(name: str, table: Mapping[str, Answer]) -> Policy:

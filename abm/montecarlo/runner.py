@@ -48,6 +48,7 @@ def run_one(
         world.clock[0]["path_interval_ms"] = interval
     start = w.copy(world)
     past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid)
+    past.share(policies)
     past.run_to(scenario.time.steps, stop_at_wave=True)
     names = tables.Names.of(scenario)
     audited = first_runs and scenario.outputs.audit
@@ -65,7 +66,7 @@ def run_one(
 def _go_on(engine: Engine, scenario: Scenario) -> None:
     """Answer the wave that the past stopped at, if it did, and run to the end."""
     if int(engine.world.clock[0]["phase"]) == step.WAVING:
-        engine.answer_wave()
+        engine.answer_if_asked()
     engine.run_to(scenario.time.steps)
     engine.finish()
 

@@ -166,8 +166,8 @@ def least_payers(need: int, capacity: Array) -> int:
     if need <= 0:
         return 0
     falling = np.sort(capacity[capacity > 0])[::-1]
-    enough = np.searchsorted(np.cumsum(falling), need) + 1
-    return int(min(enough, len(falling)))
+    enough = int(np.searchsorted(np.cumsum(falling), need)) + 1
+    return min(enough, len(falling))
 
 
 def least_touched(groups: Sequence[Group]) -> int:
@@ -182,7 +182,7 @@ def least_touched(groups: Sequence[Group]) -> int:
     members = [np.unique(g.account[g.capacity > 0]) for g in groups if g.need > 0]
     accounts = np.concatenate([*members, np.zeros(0, np.int64)])
     _, times = np.unique(accounts, return_counts=True)
-    return max(*each, math.ceil(sum(each) / max(times, default=1)), 0)
+    return max(*each, math.ceil(sum(each) / int(times.max(initial=1))))
 
 
 def rounding_unit(capacity: Array, worth: Array, *, whole: bool) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +32,9 @@ from abm.scenario import Scenario, ScenarioError
 
 TOLD = ("adl_fills", "haircuts", "waves")
 """Tables that follow from the calls of a run."""
+
+
+_CALLS_AT_A_TIME = 32
 
 
 class Finding(NamedTuple):
@@ -92,11 +95,16 @@ def verify(folder: Path) -> Verdict:
     unreadable = {f.table for f in findings if f.message.startswith("cannot be read")}
     if unreadable & {"audit", "runs", *TOLD}:
         return Verdict(findings, _count_files(batch), 0, 0, 0)
-    runs = calls = payers = 0
     findings += _of_plan(batch)
-    for run, policy in _audited(batch, scenario):
-        recorded, kinds = _read_calls(batch, run, policy)
-        findings += _of_run(batch, scenario, policies[policy], run, recorded, kinds)
+    names = Names.of(scenario)
+    expected = set(_audited(batch, scenario))
+    runs = calls = payers = 0
+    for run, policy, recorded, kinds in _recorded(batch, expected):
+        if (run, policy) not in expected:
+            message = "was recorded, but is no audited run that finished"
+            findings.append(Finding("audit", run, policy, message=message))
+            continue
+        findings += _of_run(batch, names, policies[policy], run, recorded, kinds)
         runs, calls = runs + 1, calls + len(recorded)
         payers += sum(len(call.outcome.decision.amounts) for call in recorded)
     return Verdict(findings, _count_files(batch), runs, calls, payers)
@@ -113,21 +121,23 @@ def _of_manifest(manifest: Mapping[str, Any]) -> Iterator[Finding]:
 def _of_files(batch: Batch) -> Iterator[Finding]:
     """Tables whose files are gone, are not what was written, or cannot be read."""
     for number, block in batch.manifest["blocks"].items():
-        hashes = block.get("sha256", {})
         for table in store.SCHEMAS:
             path = batch.file(table, int(number))
             name = f"{path.parent.name}/{path.name}"
             if not path.is_file():
                 yield Finding(table, message=f"cannot be read: {name} is missing")
-                continue
-            if hashes.get(table) != store.file_hash(path):
+            elif block["sha256"].get(table) != store.file_hash(path):
                 message = f"{name} is not what was written (SHA-256 differs)"
                 yield Finding(table, message=message)
-            try:
-                pq.read_table(path, schema=store.SCHEMAS[table])
-            except (OSError, pa.ArrowException) as error:
-                reason = str(error).splitlines()[0]
-                yield Finding(table, message=f"cannot be read: {name}: {reason}")
+                yield from _if_unreadable(table, path, name)
+
+
+def _if_unreadable(table: str, path: Path, name: str) -> Iterator[Finding]:
+    try:
+        pq.read_table(path, schema=store.SCHEMAS[table])
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        yield Finding(table, message=f"cannot be read: {name}: {reason}")
 
 
 def _count_files(batch: Batch) -> int:
@@ -191,18 +201,37 @@ def _of_one(run: int, policy: str) -> pc.Expression:
     return (pc.field("run") == run) & (pc.field("policy") == policy)
 
 
-def _read_calls(batch: Batch, run: int, policy: str) -> tuple[list[Call], dict[int, str]]:
-    """The calls of a run, and the kinds of the accounts in them."""
-    table = batch.table("audit", where=_of_one(run, policy)).combine_chunks()
-    kinds: dict[int, str] = {}
-    calls = []
-    for at in range(table.num_rows):
-        row = {name: _cell(table[name][at]) for name in table.column_names}
-        for accounts, names in tables.KINDS.items():
-            accounts, names = row[accounts], row.pop(names)
-            kinds |= dict(zip(accounts.tolist(), names.tolist(), strict=True))
-        calls.append(audit.rebuilt(row))
-    return calls, kinds
+def _recorded(
+    batch: Batch, expected: set[tuple[int, str]]
+) -> Iterator[tuple[int, str, list[Call], dict[int, str]]]:
+    """All runs that are expected, and what else there is: calls, kinds of accounts."""
+    missing = set(expected)
+    for run, policy, rows in _rows_by_run(batch):
+        missing.discard((run, policy))
+        kinds: dict[int, str] = {}
+        for row in rows:
+            for accounts, names in tables.KINDS.items():
+                pairs = zip(row[accounts].tolist(), row[names].tolist(), strict=True)
+                kinds |= dict(pairs)
+        yield run, policy, [audit.rebuilt(row) for row in rows], kinds
+    for run, policy in sorted(missing):
+        yield run, policy, [], {}
+
+
+def _rows_by_run(batch: Batch) -> Iterator[tuple[int, str, list[dict[str, Any]]]]:
+    rows = (
+        row
+        for number in sorted(batch.manifest["blocks"], key=int)
+        for row in _rows_of(batch.file("audit", int(number)))
+    )
+    for (run, policy), group in groupby(rows, lambda row: (row["run"], row["policy"])):
+        yield run, policy, list(group)
+
+
+def _rows_of(path: Path) -> Iterator[dict[str, Any]]:
+    for part in pq.ParquetFile(path).iter_batches(batch_size=_CALLS_AT_A_TIME):
+        for at in range(part.num_rows):
+            yield {name: _cell(part[name][at]) for name in part.schema.names}
 
 
 def _cell(scalar: Any) -> Any:
@@ -217,7 +246,7 @@ def _cell(scalar: Any) -> Any:
 
 def _of_run(
     batch: Batch,
-    scenario: Scenario,
+    names: Names,
     policy: Policy,
     run: int,
     recorded: Sequence[Call],
@@ -231,7 +260,7 @@ def _of_run(
         )  # fmt: skip
     kind = np.full(max(kinds, default=-1) + 1, "", object)
     kind[list(kinds)] = list(kinds.values())
-    told = tables.of_calls(recorded, policy, Names.of(scenario), kind)
+    told = tables.of_calls(recorded, policy, names, kind)
     for name, columns in told.items():
         wanted = tables.as_table(name, columns, run, policy.name)
         yield from _of_rows(batch, name, run, policy.name, wanted)

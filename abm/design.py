@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc, sobol_indices
+from scipy.stats import qmc
 
 Floats = NDArray[np.float64]
 Point = dict[str, Any]
@@ -74,48 +74,3 @@ def _placed(factors: Mapping[str, Range], shares: Floats) -> list[Point]:
     columns = [range_.at(shares[:, i]) for i, range_ in enumerate(factors.values())]
     rows = np.column_stack(columns)
     return [dict(zip(factors, map(float, row), strict=True)) for row in rows]
-
-
-class Sensitivity(NamedTuple):
-    """Sobol indices of one key with the ends of their 95% bootstrap intervals.
-
-    `first` is the share of the response's variance that the key explains by itself,
-    `total` the share that would be left if all other keys were known.
-    """
-
-    key: str
-    first: float
-    first_low: float
-    first_high: float
-    total: float
-    total_low: float
-    total_high: float
-
-
-def sensitivities(keys: Sequence[str], responses: Floats, seed: int) -> list[Sensitivity]:
-    """Sobol indices from the responses at the points of :func:`saltelli`.
-
-    Parameters
-    ----------
-    keys : sequence of str
-    responses : array, shape (points * (keys + 2),)
-        In the order of the points.
-    seed : int
-        Of the bootstrap.
-    """
-    a, b, *mixed = np.split(np.asarray(responses, float), len(keys) + 2)
-    given: dict[Literal["f_A", "f_B", "f_AB"], Floats]
-    given = {"f_A": a[None], "f_B": b[None], "f_AB": np.stack(mixed)[:, None, :]}
-    found = sobol_indices(func=given, n=len(a), rng=np.random.default_rng(seed))
-    ends = found.bootstrap(confidence_level=0.95, n_resamples=999)
-    rows = zip(
-        keys,
-        found.first_order.ravel(),
-        ends.first_order.confidence_interval.low.ravel(),
-        ends.first_order.confidence_interval.high.ravel(),
-        found.total_order.ravel(),
-        ends.total_order.confidence_interval.low.ravel(),
-        ends.total_order.confidence_interval.high.ravel(),
-        strict=True,
-    )
-    return [Sensitivity(key, *map(float, values)) for key, *values in rows]

@@ -13,7 +13,8 @@ import numpy as np
 
 from abm import enlarge, step
 from abm import world as w
-from abm.adl.compose import PRESETS, compose
+from abm.adl.answers import Answer
+from abm.adl.compose import complete, compose
 from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.wave import gather
@@ -42,10 +43,22 @@ def policy_of(scenario: Scenario, name: str) -> Policy:
     KeyError
         If there is no policy of this name.
     """
+    return compose(name, policy_table(scenario, name))
+
+
+def policy_table(scenario: Scenario, name: str) -> dict[str, Answer]:
+    """All six answers of a policy of a scenario's own table, or of a preset, by name.
+
+    Raises
+    ------
+    abm.adl.compose.CompositionError
+        If it begins from a preset that is not there.
+    KeyError
+        If there is no policy of this name.
+    """
     if name in scenario.policies:
-        table = scenario.policies[name].model_dump(exclude_none=True)
-        return compose(name, table)
-    return compose(name, PRESETS[name])
+        return complete(scenario.policies[name].model_dump(exclude_none=True))
+    return complete({"preset": name})
 
 
 def equipped(world: World, policies: Sequence[Policy]) -> World:

@@ -55,25 +55,3 @@ def test_saltelli_mixes_one_column_at_a_time():
     a, b, with_b = points[:8], points[8:16], points[16:24]
     assert all(m["a"] == y["a"] and m["c"] == x["c"]
                for x, y, m in zip(a, b, with_b, strict=True))  # fmt: skip
-
-
-def test_sensitivities_are_ishigamis():
-    """Closed forms of Ishigami and Homma (1990), a = 7 and b = 0.1."""
-    pi = np.pi
-    factors = {name: Range(-pi, pi) for name in "xyz"}
-    at = columns(design.saltelli(factors, 2048, seed=2))
-    response = (
-        np.sin(at["x"]) + 7 * np.sin(at["y"]) ** 2 + 0.1 * at["z"] ** 4 * np.sin(at["x"])
-    )
-    found = design.sensitivities(list("xyz"), response, seed=1)
-    variance = 49 / 8 + 0.1 * pi**4 / 5 + 0.01 * pi**8 / 18 + 0.5
-    first_x = (0.5 * (1 + 0.1 * pi**4 / 5) ** 2) / variance
-    first_y = 49 / 8 / variance
-    both_xz = 0.01 * pi**8 * (1 / 18 - 1 / 50) / variance
-    exact_first = [first_x, first_y, 0.0]
-    exact_total = [first_x + both_xz, first_y, both_xz]
-    for row, first, total in zip(found, exact_first, exact_total, strict=True):
-        assert row.first == pytest.approx(first, abs=0.03)
-        assert row.total == pytest.approx(total, abs=0.03)
-        assert row.first_low <= row.first <= row.first_high
-        assert row.total_low <= row.total <= row.total_high

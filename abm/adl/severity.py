@@ -312,10 +312,26 @@ def largest_expected(worth: Array, alpha: float | None = None) -> float:
     return threshold * float(k**inverse)
 
 
+def pool_factor(*, down_to: Share = 0.77) -> Severity:
+    """As much as leaves the deficit at a share of the insurance fund.
+
+    GMX's lower limit (gmx-io/gmx-synthetics at a5c0c88, ``MIN_PNL_FACTOR_AFTER_ADL``, 77%
+    in its base configuration): less may be owed to winners after ADL only down to that
+    share of the pool. The trigger of the same name says what stands for the pool here.
+    """
+
+    def answer(wave: Wave, payers: Payers, past: Sequence[Call]) -> float:
+        kept = down_to * max(wave.insurance, 0)
+        return max(0.0, 1.0 - _ratio(kept, wave.total_deficit))
+
+    return answer
+
+
 ANSWERS: dict[str, Callable[..., Severity]] = {
     "all": everything,
     "fixed": fixed,
     "deficit-match": deficit_match,
+    "pool-factor": pool_factor,
     "backoff": backoff,
     "gradient-descent": gradient_descent,
     "mirror-descent": mirror_descent,

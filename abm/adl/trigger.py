@@ -47,6 +47,17 @@ def insurance_empty() -> Trigger:
     return lambda wave, past: wave.total_deficit > 0 and wave.insurance <= 0
 
 
+def pool_factor(*, above: Share = 0.85) -> Trigger:
+    """When what is owed to winners exceeds a share of the pool that owes it.
+
+    GMX (gmx-io/gmx-synthetics at a5c0c88, ``MAX_PNL_FACTOR_FOR_ADL``, 85% in its base
+    configuration; strictly above). Its pool owes winners all of their profit; on an order
+    book the losers do, and the venue owes what they cannot pay: the profit is the wave's
+    deficit, the pool the insurance fund.
+    """
+    return lambda wave, past: wave.total_deficit > above * max(wave.insurance, 0)
+
+
 # --- bad debt against open interest ------------------------------------------------------
 
 
@@ -130,6 +141,7 @@ def drawdown(
 ANSWERS: dict[str, Callable[..., Trigger]] = {
     "venue-short": venue_short,
     "insurance-empty": insurance_empty,
+    "pool-factor": pool_factor,
     "bad-debt": bad_debt,
     "drawdown": drawdown,
     "never": never,

@@ -247,9 +247,7 @@ def test_gains_leave_before_principal() -> None:
 
 
 @quick
-@given(
-    st.integers(1, 10**17), st.integers(1, 10**17), st.lists(st.integers(0, 10**15))
-)
+@given(st.integers(1, 10**17), st.integers(1, 10**17), st.lists(st.integers(0, 10**15)))
 def test_a_cut_withdrawal_keeps_its_share_back_rounded_up(
     debt: int, cash: int, amounts: list[int]
 ) -> None:

@@ -23,7 +23,13 @@ from abm.scenario import Scenario
 from abm.traders.habits import note_hit
 from abm.venue.fund import set_alarms
 from abm.venue.gains import keep_ages, note_gains
-from abm.venue.liquidation import debt, is_taking_over, remember_marks, shortfall
+from abm.venue.liquidation import (
+    debt,
+    is_taking_over,
+    let_pass,
+    remember_marks,
+    shortfall,
+)
 from abm.world import Array, World
 
 
@@ -165,7 +171,7 @@ class Engine:
         if self._is_asked():
             self.answer_wave()
         else:
-            remember_marks(self.world.markets)
+            let_pass(self.world)
 
     def _is_asked(self) -> bool:
         """True if there is debt, or if this policy can do something about an alarm.

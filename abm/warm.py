@@ -83,7 +83,7 @@ def _stages() -> list[Callable[[], object]]:
             part.book(worlds[0], wave, payers, none, none)
             eligibility.positions()(wave, part.worst(wave), ())
         stop_cutting_withdrawals(worlds[0].ledger)
-        seniority.tiers(wave, payers, [none])
+        seniority.tiers(gather(worlds[0], 0, True), payers, [none])
 
     def finish() -> None:
         engine = Engine(worlds[0], compose("none", PRESETS["none"]))

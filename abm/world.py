@@ -197,9 +197,10 @@ ACCOUNT = np.dtype(
     align=True,
 )
 """A margin pool. An isolated position is an account of its own whose `parent` is the
-trader's cross account. `given` is what haircuts of cash and of withdrawals have taken so far; `stage` is 1 once
-the ladder has taken its first slice, `at_bottom` once no rung but the wave is left;
-`debt_market` and `debt_side` say where a liquidation of it last traded."""
+trader's cross account. `given` is what haircuts of cash and of withdrawals have taken so
+far; `stage` is 1 once the ladder has taken its first slice, `at_bottom` once no rung but
+the wave is left; `debt_market` and `debt_side` say where a liquidation of it last
+traded."""
 
 POSITION = np.dtype(
     [

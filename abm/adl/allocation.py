@@ -25,6 +25,7 @@ from abm.adl.answers import (
 from abm.adl.eligibility import Payers
 from abm.adl.scores import Score
 from abm.adl.sharing import (
+    alike,
     convex,
     levelling,
     leverage,
@@ -352,12 +353,18 @@ def min_max(*, by: Literal["equity", "profit"] = "equity") -> Allocation:
 
 
 def min_max_lots(
-    *, time_limit_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 30.0
+    *,
+    method: Literal["bisection", "program"] = "bisection",
+    time_limit_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 30.0,
 ) -> Allocation:
-    """The same in whole lots, by an integer program (HiGHS): the account's loss counts.
+    """The largest loss as a share of equity is as small as whole lots allow.
 
-    The min-max integer program of arXiv 2512.01112. For contracts.
+    The min-max integer program of arXiv 2512.01112. Against one side of one market all
+    lots are worth the same, and bisection solves it; ``program`` gives it to HiGHS with a
+    limit of time. For contracts.
     """
+    if method == "bisection":
+        return Allocation(alike.min_max_alike, scores.wealth())
 
     def share(capacity: Array, score: Array, budget: int) -> Array:
         lot = score[:, 0].astype(np.int64)

@@ -16,15 +16,15 @@ from abm.adl import (
 from abm.adl.answers import Answer, CompositionError, build
 from abm.adl.eligibility import Accounts, Holders, Positions
 from abm.adl.policy import Policy
-from abm.adl.settlement.cash import Charge
-from abm.adl.settlement.contracts import Contracts
-from abm.adl.settlement.withdrawals import Withdrawals
+from abm.adl.settlement.lots import Contracts
+from abm.adl.settlement.money import Charge
+from abm.adl.settlement.withholding import Withdrawals
 from abm.faults import shown
 
 __all__ = ["PRESETS", "QUESTIONS", "CompositionError", "compose"]
 
-BY_LOTS = ("contracts",)
-"""Allocations that ask everybody for the same a lot."""
+BY_LOTS = ("pro-rata",)
+"""Allocations that fit a charge, which is pro rata to lots by itself."""
 
 QUESTIONS = ("trigger", "severity", "eligibility", "seniority", "allocation", "settlement")
 
@@ -104,12 +104,12 @@ def _misfits(policy: Policy, rules: Mapping[str, str]) -> Iterator[str]:
             f"eligibility = {rules['eligibility']!r}: its capacity is in {medium}, but the "
             f"settlement is in {paid_in.medium}; must be one of {', '.join(fitting)}"
         )
-    if isinstance(paid_in, Contracts) and isinstance(who, Positions):
-        if paid_in.price == "entry" and who.profit == "settlement":
-            yield (
-                "eligibility.profit = 'settlement': nobody has a profit at its own entry "
-                "price; must be 'mark' or 'any' with settlement.price = 'entry'"
-            )
+    at_entry = isinstance(paid_in, Contracts) and paid_in.price == "entry"
+    if at_entry and isinstance(who, Positions) and who.profit == "settlement":
+        yield (
+            "eligibility.profit = 'settlement': nobody has a profit at its own entry "
+            "price; must be 'mark' or 'any' with settlement.price = 'entry'"
+        )
     if isinstance(paid_in, Charge):
         if isinstance(who, Holders) and who.side != paid_in.side:
             yield (

@@ -179,7 +179,7 @@ def _stays_healthy(row: Any, worst: int, health: int) -> bool:
     """
     equity = row.equity + (worst - row.value)
     if equity < 0 or health == 1:
-        return equity >= 0
+        return bool(equity >= 0)
     if health == 2 and equity >= row.initial - row.own_initial:
         return True
     after = row.maintenance - row.own_maintenance
@@ -360,8 +360,8 @@ def _select_holders(
 
 def _room(count: int) -> Payers:
     """Arrays that a kernel fills."""
-    whole = [np.empty(count, np.int64) for _ in range(5)]
-    return Payers(*whole, np.empty(count))
+    row, group, capacity, worth, tier = np.empty((5, count), np.int64)
+    return Payers(row, group, capacity, worth, tier, np.empty(count))
 
 
 def _first(payers: Payers, count: int, hedged: Hedged) -> Payers:
@@ -410,7 +410,8 @@ def _summed(keys: Array, of: Sequence[Array], amounts: Sequence[Array]) -> Array
 
 def _share(amount: Array, parts: int) -> Array:
     """Parts per million of amounts that are not negative, rounded down."""
-    return amount // PPM * parts + amount % PPM * parts // PPM
+    whole, rest = np.divmod(amount, PPM)
+    return np.asarray(whole * parts + rest * parts // PPM)
 
 
 def _capped(payers: Payers, taken: Array, share: int, amount: int | None) -> Payers:
@@ -426,10 +427,17 @@ def _limited(payers: Payers, most: Array) -> Payers:
     capacity = np.minimum(payers.capacity, most)
     keep = np.flatnonzero(capacity > 0)
     left = capacity[keep] / payers.capacity[keep]
-    columns = [column[keep] if len(column) else column for column in payers]
-    limited = Payers(*columns)
-    worth = np.floor(limited.worth * left).astype(np.int64)
-    return limited._replace(capacity=capacity[keep], worth=worth)
+    limited = Payers(
+        payers.row[keep],
+        payers.group[keep],
+        capacity[keep],
+        np.floor(payers.worth[keep] * left).astype(np.int64),
+    )
+    if len(payers.tier):
+        limited = limited._replace(tier=payers.tier[keep])
+    if len(payers.weight):
+        limited = limited._replace(weight=payers.weight[keep])
+    return limited
 
 
 # --- answers ----------------------------------------------------------------------------

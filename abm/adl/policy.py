@@ -99,7 +99,7 @@ class Policy:
         if not self._ask("trigger", wave, self.trigger, wave.without_candidates(), mine):
             return self.fallback.decide(wave, past) if self.fallback else _NOTHING
         worst = self.settlement.worst(wave)
-        payers = self._ask("eligibility", wave, self.eligibility, wave, worst, past)
+        payers = self._ask("eligibility", wave, self.eligibility, wave, worst, mine)
         theta = self._share(wave, payers, mine)
         groups, need = self.settlement.need(wave, theta)
         score, amounts = self._allocate(wave, payers, groups, need)
@@ -163,8 +163,8 @@ class Policy:
             self._refuse(
                 "settlement",
                 wave,
-                f"rounded {int(given.sum())} to {total}, must be from {least} to {most} and "
-                "within capacities",
+                f"rounded {int(given.sum())} to {total}, must be from {least} to {most} "
+                "and within capacities",
             )
         return amounts
 

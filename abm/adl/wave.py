@@ -107,9 +107,6 @@ class Wave:
         Long lots.
     insurance : int
         Equity of the insurance fund in quanta.
-    debt_market, debt_side : array of int64, shape (short,)
-        Market and side (1 long, -1 short) of the position whose liquidation left each
-        short account without enough; -1 and 0 where there was none. Empty if unknown.
     insurance_peak : int
         The rolling peak of that equity that the policy's alarm is about, or zero.
     is_alarmed : bool
@@ -119,6 +116,9 @@ class Wave:
         Ages by which the world tells gains, rising.
     older_gains : array of int64, shape (candidates, ages)
         How much of the gains of each candidate's account is older than that, in quanta.
+    debt_market, debt_side : array of int64, shape (short,)
+        Market and side (1 long, -1 short) of the position whose liquidation left each
+        short account without enough; -1 and 0 where there was none. Empty if unknown.
     """
 
     number: int
@@ -133,12 +133,12 @@ class Wave:
     unit: Array
     open_interest: Array
     insurance: int
-    debt_market: Array = field(default_factory=lambda: np.zeros(0, np.int64))
-    debt_side: Array = field(default_factory=lambda: np.zeros(0, np.int64))
     insurance_peak: int = 0
     is_alarmed: bool = False
     ages_s: Array = field(default_factory=lambda: np.zeros(0))
     older_gains: Array = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    debt_market: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    debt_side: Array = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def total_deficit(self) -> int:
@@ -329,12 +329,12 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
         unit=markets.specs["unit"].copy(),
         open_interest=ledger.open_interest.copy(),
         insurance=int(equity_of(ledger, markets, ledger.pots[0]["insurance"])),
-        debt_market=ledger.accounts["debt_market"][accounts[:count]].astype(np.int64),
-        debt_side=ledger.accounts["debt_side"][accounts[:count]].astype(np.int64),
         insurance_peak=int(rolling_peak(risk)),
         is_alarmed=bool(is_alarmed(risk)),
         ages_s=ledger.ages["age_ms"] / 1000.0,
         older_gains=_older_gains(ledger, candidates),
+        debt_market=ledger.accounts["debt_market"][accounts[:count]].astype(np.int64),
+        debt_side=ledger.accounts["debt_side"][accounts[:count]].astype(np.int64),
     )
 
 

@@ -193,11 +193,12 @@ def _paid(call: Call) -> Columns:
     by_contract = len(call.outcome.fills) > 0
     if by_contract:
         market, lots = rows["market"], np.sign(rows["lots"]) * decision.amounts[taken]
-        got = _value_got(call, rows)
+        value = _of_fills(call, rows, "value")
+        got = value + _of_fills(call, rows, "collateral")
         # What the payer gets is worth less than the mark by this much.
         amount = lots * wave.mark[market] * wave.unit[market] - got
         capacity = rows["value"] - rows["cost"]
-        closed = usd(np.abs(got))
+        closed = usd(np.abs(value))
     else:
         amount, capacity = decision.amounts[taken], decision.payers.capacity[taken]
         closed = np.zeros(len(taken))
@@ -247,16 +248,16 @@ def _given_before(account: Array, paid: Columns) -> Array:
     return np.asarray(before)
 
 
-def _value_got(call: Call, rows: Array) -> Array:
-    """Signed value at which some positions' contracts were closed in a call, quanta."""
+def _of_fills(call: Call, rows: Array, name: str) -> Array:
+    """The sum of a field of the fills of some positions in a call."""
     fills, n_markets = call.outcome.fills, len(call.wave.mark)
     pairs, fill = np.unique(
         fills["account"] * n_markets + fills["market"], return_inverse=True
     )
-    value = np.zeros(len(pairs), np.int64)
-    np.add.at(value, fill, fills["value"])
+    total = np.zeros(len(pairs), np.int64)
+    np.add.at(total, fill, fills[name])
     asked = rows["account"] * n_markets + rows["market"]
-    return np.asarray(value[np.searchsorted(pairs, asked)])
+    return np.asarray(total[np.searchsorted(pairs, asked)])
 
 
 def _ranks(score: Array) -> Array:

@@ -221,6 +221,18 @@ def withdraw(ledger: Ledger, account: int, amount: int, gains: int) -> None:
 
 
 @inlined
+def return_to_parent(ledger: Ledger, account: int) -> None:
+    """Give what an isolated account without positions has back to its cross account.
+
+    Its principal goes along: money that changes pockets is no gain.
+    """
+    owner = ledger.accounts[account]
+    ledger.accounts[owner.parent].principal += owner.principal
+    owner.principal = 0
+    move_cash(ledger, account, owner.parent, owner.cash)
+
+
+@inlined
 def cut_withdrawals(ledger: Ledger, excess_debt: int, claims: int) -> None:
     """From now on withdrawals are cut by ``excess_debt / claims``.
 
@@ -246,18 +258,6 @@ def stop_cutting_withdrawals(ledger: Ledger) -> None:
     pots.excess_debt = 0
     ledger.accounts[pots.insurance].cash += pots.withheld
     pots.withheld = 0
-
-
-@inlined
-def return_to_parent(ledger: Ledger, account: int) -> None:
-    """Give what an isolated account without positions has back to its cross account.
-
-    Its principal goes along: money that changes pockets is no gain.
-    """
-    owner = ledger.accounts[account]
-    ledger.accounts[owner.parent].principal += owner.principal
-    owner.principal = 0
-    move_cash(ledger, account, owner.parent, owner.cash)
 
 
 @kernel

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from abm.adl import allocation
 from abm.adl.answers import CompositionError
+from abm.adl.sharing.alike import min_max_alike
 from tests.adl.waves import candidates, everyone, wave
 
 ANSWERS = {
@@ -40,6 +45,7 @@ ANSWERS = {
     "levelling": "levelling",
     "min-max": {"rule": "min-max", "by": "profit"},
     "min-max-lots": "min-max-lots",
+    "min-max program": {"rule": "min-max-lots", "method": "program"},
     "projection": {"rule": "projection", "share": 0.2},
     "buckets": {"rule": "buckets", "score": "leverage", "edges": [1.0, 3.0]},
     "buckets of queues": {
@@ -210,3 +216,37 @@ def test_rules_that_close_positions_do_not_share_out_cash():
     nested = {"rule": "hybrid", "parts": ["min-max-lots"], "weights": [1.0]}
     assert list(allocation.misfits(nested))
     assert not list(allocation.misfits({"rule": "queue", "score": "leverage"}))
+
+
+def test_bisection_and_the_integer_program_find_the_same_largest_haircut():
+    rng = np.random.default_rng(11)
+    for _ in range(40):
+        rows = _book(rng, int(rng.integers(1, 12)))
+        capacity = np.array([row["lots"] for row in rows])
+        equity = np.array([row["equity"] for row in rows])
+        budget = int(rng.integers(1, capacity.sum() + 1))
+        largest = []
+        for method in ("bisection", "program"):
+            answer = {"rule": "min-max-lots", "method": method}
+            amounts = _share(answer, rows, capacity, budget)
+            assert amounts.sum() == budget
+            largest.append((amounts / equity).max())
+        assert largest[0] == pytest.approx(largest[1], rel=1e-9)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 6), st.sampled_from([1.0, 2.0, 3.5, 10.0])), max_size=4
+    ),
+    st.integers(0, 30),
+)
+def test_no_other_whole_amounts_have_a_smaller_largest_haircut(rows, budget):
+    capacity = np.array([c for c, _ in rows], np.int64)
+    equity = np.array([e for _, e in rows], float)
+    amounts = min_max_alike(capacity, equity, budget)
+    wanted = min(budget, int(capacity.sum()))
+    assert amounts.sum() == wanted
+    assert ((amounts >= 0) & (amounts <= capacity)).all()
+    others = (x for x in product(*(range(c + 1) for c in capacity)) if sum(x) == wanted)
+    best = min(max((np.array(x) / equity).tolist(), default=0.0) for x in others)
+    assert max((amounts / equity).tolist(), default=0.0) == pytest.approx(best)

@@ -10,16 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from abm.adl.settlement.base import Medium, Settlement, money_needed
-from abm.adl.settlement.cash import cash, charge, transfer_cash
-from abm.adl.settlement.contracts import contracts
-from abm.adl.settlement.withdrawals import withdrawals
+from abm.adl.settlement.lots import contracts
+from abm.adl.settlement.money import cash, charge, transfer_cash
+from abm.adl.settlement.withholding import withdrawals
 
 __all__ = [
     "ANSWERS",
     "Medium",
     "Settlement",
+    "cash",
+    "charge",
+    "contracts",
     "money_needed",
     "transfer_cash",
+    "withdrawals",
 ]
 
 ANSWERS: dict[str, Callable[..., Settlement]] = {

@@ -71,16 +71,18 @@ class Contracts:
         Where the payer has a say in the price, the bankrupt position's side of it.
         """
         rows = wave.bankrupt
+        bankruptcy: Array = rows["bankruptcy"].copy()
         if self.price in ("bankruptcy", "midpoint", "entry"):
-            return rows["bankruptcy"].copy()
+            return bankruptcy
         ticks = {"mark": wave.mark, "previous-mark": wave.previous_mark}
         price = ticks.get(self.price, wave.index)
         market = rows["market"]
-        value = rows["lots"] * (price * wave.unit)[market]
+        value: Array = rows["lots"] * (price * wave.unit)[market]
         if self.price == "index-or-bankruptcy":
-            return np.maximum(value, rows["bankruptcy"])
+            return np.maximum(value, bankruptcy)
         whole, rest = np.divmod(np.abs(value), PPM)
-        return np.asarray(value - whole * self.spread_ppm - rest * self.spread_ppm // PPM)
+        value -= whole * self.spread_ppm + rest * self.spread_ppm // PPM
+        return value
 
     @property
     def _mode(self) -> int:
@@ -222,9 +224,11 @@ def _zero_value(row: Any) -> int:
     The account's equity is shared among its positions by maintenance margin, as the
     bankrupt account's debt is.
     """
-    if row.own_maintenance >= row.maintenance:
-        return row.value - row.equity
-    return row.value - floor_fraction(row.equity, row.own_maintenance, row.maintenance)
+    part = row.equity
+    if row.own_maintenance < row.maintenance:
+        part = floor_fraction(part, row.own_maintenance, row.maintenance)
+    value: int = row.value - part
+    return value
 
 
 # --- booking ----------------------------------------------------------------------------

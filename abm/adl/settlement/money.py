@@ -75,12 +75,12 @@ def round_cash(rounding: CashRounding, unit: int, capacity: Array, given: Array)
     if unit == 1:
         return Rounded(given, budget, budget)
     if rounding == "floor":
-        lost = np.count_nonzero(given % unit) * (unit - 1)
+        lost = int(np.count_nonzero(given % unit)) * (unit - 1)
         return Rounded(given - given % unit, budget - lost, budget)
     if rounding == "ceil":
         # Who has less than the next whole unit pays all of it.
         amounts = np.minimum(-(-given // unit) * unit, capacity)
-        gained = np.count_nonzero(given % unit) * (unit - 1)
+        gained = int(np.count_nonzero(given % unit)) * (unit - 1)
         return Rounded(amounts, budget, budget + gained)
     found = ROUNDINGS[rounding](given / unit, capacity // unit, -(-budget // unit))
     return Rounded(found.amounts * unit, found.least * unit, found.most * unit)
@@ -176,21 +176,27 @@ def _add(debts: Array, market: Array, is_long: Array, debt: Array) -> None:
 def round_charge(lots: Array, capacity: Array, given: Array) -> Rounded:
     """The same quanta a lot for all who can pay them, all that they have for the others.
 
+    The charge is the least whole one that raises the budget: from the bound that all
+    pay in full it rises as those who cannot are found out.
+
     Parameters
     ----------
     lots : array of int64, shape (payers,)
         Held by each, positive.
     capacity, given : array of int64, shape (payers,)
-        Quanta; what was given is in proportion to lots up to capacity.
+        Quanta; the sum of what was given is the budget.
     """
     budget = int(given.sum())
-    if budget == 0:
-        return Rounded(given, 0, 0)
-    charge = int((-(-given // lots)).max())
-    # Whoever reaches its capacity does so without the product, which may exceed int64.
-    full = capacity // lots < charge
-    amounts = np.where(full, capacity, lots * np.where(full, 0, charge))
-    return Rounded(amounts, budget, budget + int(lots.sum()) - 1)
+    each = capacity // lots
+    charge, is_full = 0, np.zeros(len(lots), bool)
+    while not is_full.all():
+        left = budget - int(capacity[is_full].sum())
+        better = -(-left // int(lots[~is_full].sum()))
+        if better <= charge:
+            break
+        charge, is_full = better, each < better
+    amounts = np.where(is_full, capacity, lots * np.where(is_full, 0, charge))
+    return Rounded(amounts, budget, budget + int(lots.sum()))
 
 
 def cash(

@@ -59,7 +59,7 @@ def _stages() -> list[Callable[[], object]]:
     """Calls that compile the kernels, the small ones first."""
     from abm import genesis, step
     from abm import world as w
-    from abm.adl import eligibility, settlement
+    from abm.adl import eligibility, seniority, settlement
     from abm.adl.answers import build
     from abm.adl.compose import PRESETS, compose
     from abm.adl.record import Payers
@@ -83,6 +83,7 @@ def _stages() -> list[Callable[[], object]]:
             part.book(worlds[0], wave, payers, none, none)
             eligibility.positions()(wave, part.worst(wave), ())
         stop_cutting_withdrawals(worlds[0].ledger)
+        seniority.tiers(gather(worlds[0], 0, True), payers, [none])
 
     def finish() -> None:
         engine = Engine(worlds[0], compose("none", PRESETS["none"]))

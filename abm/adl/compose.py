@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from abm.adl import allocation, eligibility, seniority, settlement, severity, trigger
+from abm.adl import (
+    allocation,
+    eligibility,
+    seniority,
+    settlement,
+    severity,
+    trigger,
+    venues,
+)
 from abm.adl.answers import Answer, CompositionError, build
 from abm.adl.eligibility import Accounts, Holders, Positions
 from abm.adl.policy import Policy
 from abm.adl.settlement.lots import Contracts
 from abm.adl.settlement.money import Charge
 from abm.adl.settlement.withholding import Withdrawals
+from abm.faults import shown
 
 __all__ = ["PRESETS", "QUESTIONS", "CompositionError", "compose"]
 
@@ -20,33 +29,9 @@ BY_LOTS = ("pro-rata",)
 QUESTIONS = ("trigger", "severity", "eligibility", "seniority", "allocation", "settlement")
 
 PRESETS: dict[str, dict[str, Answer]] = {
-    # Hyperliquid docs, "Auto-deleveraging".
-    "hyperliquid": {
-        "trigger": "venue-short",
-        "severity": "all",
-        "eligibility": "opposite-in-profit",
-        "seniority": "none",
-        "allocation": {"rule": "queue", "score": "hyperliquid"},
-        "settlement": {"rule": "contracts", "price": "previous-mark"},
-    },
-    # The pro-rata rule of arXiv 2512.01112, section 2.4, on unrealised profits.
-    "pro-rata": {
-        "trigger": "venue-short",
-        "severity": "all",
-        "eligibility": "profits",
-        "seniority": "none",
-        "allocation": "pro-rata",
-        "settlement": "cash",
-    },
-    "none": {
-        "trigger": "never",
-        "severity": "all",
-        "eligibility": "profits",
-        "seniority": "none",
-        "allocation": "pro-rata",
-        "settlement": "cash",
-    },
+    name: preset.table for name, preset in venues.PRESETS.items()
 }
+"""The tables of all built-in policies; `abm.adl.venues` tells where they are from."""
 
 
 def compose(name: str, table: Mapping[str, Answer]) -> Policy:
@@ -65,13 +50,7 @@ def compose(name: str, table: Mapping[str, Answer]) -> Policy:
     CompositionError
         If an answer is missing, unknown, or does not fit the others.
     """
-    answers = dict(table)
-    preset = answers.pop("preset", None)
-    if preset is not None:
-        if preset not in PRESETS:
-            known = ", ".join(PRESETS)
-            raise CompositionError(f"preset = {preset!r}: must be one of {known}")
-        answers = {**PRESETS[str(preset)], **answers}
+    answers = complete(table)
     for question in QUESTIONS:
         if answers.get(question) is None:
             raise CompositionError(f"{question}: is missing")
@@ -86,7 +65,28 @@ def compose(name: str, table: Mapping[str, Answer]) -> Policy:
     )
     for complaint in _misfits(policy, {q: rule_of(answers[q]) for q in QUESTIONS}):
         raise CompositionError(complaint)
+    if policy.settlement.medium == "cash":
+        for reason in allocation.misfits(answers["allocation"]):
+            raise CompositionError(f"allocation = {shown(answers['allocation'])}: {reason}")
     return policy
+
+
+def complete(table: Mapping[str, Answer]) -> dict[str, Answer]:
+    """A table without its preset, whose answers stand where it gives none of its own.
+
+    Raises
+    ------
+    CompositionError
+        If there is no such preset.
+    """
+    answers = dict(table)
+    preset = answers.pop("preset", None)
+    if preset is None:
+        return answers
+    if preset not in PRESETS:
+        known = ", ".join(PRESETS)
+        raise CompositionError(f"preset = {preset!r}: must be one of {known}")
+    return {**PRESETS[str(preset)], **answers}
 
 
 def rule_of(answer: Answer) -> str:
@@ -97,7 +97,7 @@ def rule_of(answer: Answer) -> str:
 def _misfits(policy: Policy, rules: Mapping[str, str]) -> Iterator[str]:
     """What answers ask of each other, and do not get."""
     paid_in, who = policy.settlement, policy.eligibility
-    medium = eligibility.MEDIUM[rules["eligibility"]]
+    medium = eligibility.MEDIUM.get(rules["eligibility"], paid_in.medium)
     if medium != paid_in.medium:
         fitting = [rule for rule, m in eligibility.MEDIUM.items() if m == paid_in.medium]
         yield (

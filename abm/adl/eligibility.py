@@ -516,6 +516,28 @@ def holders(*, side: Side = "both") -> Holders:
     return Holders(side)
 
 
+def gains_of_the_step() -> Eligibility:
+    """Accounts up to what marks gave them since the last look, or equity if less.
+
+    Vega's settlement at a mark (vegaprotocol/vega, core/settlement): whoever gained from
+    the move shares what the losers of that move could not pay; profit made before is
+    safe. The last look is the wave's clock.
+    """
+    return _gains_of_the_step
+
+
+def _gains_of_the_step(wave: Wave, worst: Array, past: Sequence[Call]) -> Payers:
+    rows = wave.candidates
+    moved = (wave.mark - wave.previous_mark) * wave.unit
+    _, first, owner = np.unique(rows["account"], return_index=True, return_inverse=True)
+    gains = np.zeros(len(first), np.int64)
+    np.add.at(gains, owner, rows["lots"] * moved[rows["market"]])
+    capacity = np.minimum(gains, rows["equity"][first])
+    paying = np.flatnonzero(capacity > 0)
+    capacity = capacity[paying]
+    return Payers(first[paying], np.zeros(len(paying), np.int64), capacity, capacity)
+
+
 def nobody() -> Eligibility:
     """Nobody is asked in the wave: withdrawals pay."""
     return lambda wave, worst, past: _first(_room(0), 0, "same")
@@ -537,6 +559,7 @@ ANSWERS: dict[str, Callable[..., Eligibility]] = {
     "accounts": accounts,
     "profits": profits,
     "holders": holders,
+    "gains-of-the-step": gains_of_the_step,
     "nobody": nobody,
 }
 
@@ -546,6 +569,7 @@ MEDIUM = {
     "accounts": "cash",
     "profits": "cash",
     "holders": "charge",
+    "gains-of-the-step": "cash",
     "nobody": "withdrawals",
 }
 """What each eligibility's payers give: the medium of the settlement that it fits."""

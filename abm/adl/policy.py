@@ -16,11 +16,12 @@ import numpy as np
 from abm.adl.allocation import Allocation
 from abm.adl.eligibility import Eligibility
 from abm.adl.record import ADL_FILL, CASH_HAIRCUT, Call, Decision, Outcome, Payers
-from abm.adl.seniority import Seniority
+from abm.adl.seniority import Ladder, Seniority
 from abm.adl.settlement import Settlement, money_needed
 from abm.adl.severity import Severity
-from abm.adl.trigger import Trigger
+from abm.adl.trigger import Drawdown, Trigger
 from abm.adl.wave import PolicyError, Wave
+from abm.venue import fund
 from abm.venue.ledger import withdrawal_cut
 from abm.world import Array, BrokenWorldError, World
 
@@ -30,7 +31,10 @@ _NOTHING = Decision(False, 0.0, 0, _NONE, Payers(*[_NONE] * 4), np.zeros(0), _NO
 
 @dataclass(frozen=True)
 class Policy:
-    """An ADL rule, composed of six parts."""
+    """An ADL rule, composed of six parts.
+
+    Where its trigger says no, the policy that it falls back to is asked, if there is one.
+    """
 
     name: str
     trigger: Trigger
@@ -39,11 +43,32 @@ class Policy:
     seniority: Seniority
     allocation: Allocation
     settlement: Settlement
+    fallback: Policy | None = None
+    stage: int = 0
+
+    @property
+    def stages(self) -> tuple[Policy, ...]:
+        """The policy itself and those that it falls back to, in turn."""
+        return (self, *(self.fallback.stages if self.fallback else ()))
 
     @property
     def looks_everywhere(self) -> bool:
         """Whether all positions are candidates: cash may come from any market."""
-        return self.settlement.looks_everywhere
+        return any(stage.settlement.looks_everywhere for stage in self.stages)
+
+    @property
+    def alarms(self) -> frozenset[fund.Drawdown]:
+        """Alarms on the insurance fund that the world must keep for it."""
+        triggers = (stage.trigger for stage in self.stages)
+        return frozenset(t.alarm for t in triggers if isinstance(t, Drawdown))
+
+    @property
+    def ages_s(self) -> frozenset[float]:
+        """Ages by which the world must tell gains for it."""
+        ladders = (stage.seniority for stage in self.stages)
+        return frozenset(
+            age for rule in ladders if isinstance(rule, Ladder) for age in rule.ages_s
+        )
 
     def answer(self, world: World, wave: Wave, past: Sequence[Call] = ()) -> Outcome:
         """Decide who gives what in a wave, and book it.
@@ -56,7 +81,7 @@ class Policy:
         decision = self.decide(wave, past)
         if not decision.acted:
             return Outcome(decision, np.zeros(0, ADL_FILL), np.zeros(0, CASH_HAIRCUT))
-        fills, haircuts = self.settlement.book(
+        fills, haircuts = self.stages[decision.stage - self.stage].settlement.book(
             world, wave, decision.payers, decision.amounts, decision.need
         )
         _check_booked(decision, fills, haircuts)
@@ -70,15 +95,16 @@ class Policy:
         PolicyError
             If a part raises or gives a NaN, a negative or too much.
         """
-        if not self._ask("trigger", wave, self.trigger, wave, past):
-            return _NOTHING
+        mine = [call for call in past if call.outcome.decision.stage == self.stage]
+        if not self._ask("trigger", wave, self.trigger, wave.without_candidates(), mine):
+            return self.fallback.decide(wave, past) if self.fallback else _NOTHING
         worst = self.settlement.worst(wave)
-        payers = self._ask("eligibility", wave, self.eligibility, wave, worst, past)
-        theta = self._share(wave, payers, past)
+        payers = self._ask("eligibility", wave, self.eligibility, wave, worst, mine)
+        theta = self._share(wave, payers, mine)
         groups, need = self.settlement.need(wave, theta)
         score, amounts = self._allocate(wave, payers, groups, need)
         budget = money_needed(wave, theta)
-        return Decision(True, theta, budget, need, payers, score, amounts)
+        return Decision(True, theta, budget, need, payers, score, amounts, self.stage)
 
     def _share(self, wave: Wave, payers: Payers, past: Sequence[Call]) -> float:
         theta = float(self._ask("severity", wave, self.severity, wave, payers, past))
@@ -99,7 +125,7 @@ class Policy:
             for tier in tiers:
                 for group in np.flatnonzero(wanted > 0):
                     members = np.flatnonzero((payers.group == group) & asked)
-                    if not len(members):
+                    if not tier[members].any():
                         continue
                     given = self._share_out(
                         wave, payers, members, tier[members], score[members], wanted[group]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -75,6 +76,8 @@ class Decision:
         What ranked or weighted them (NaN where the rule needs none).
     amounts : array of int64, shape (payers,)
         What each is asked for, in lots or quanta.
+    stage : int
+        Who decided: 0 the policy itself, 1 the policy that it falls back to, and so on.
     """
 
     acted: bool
@@ -84,6 +87,7 @@ class Decision:
     payers: Payers
     score: Array
     amounts: Array
+    stage: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,3 +116,8 @@ class Call:
     short_before: int
     short_after: int
     carried: int
+
+    @cached_property
+    def largest_worth(self) -> int:
+        """Money in the richest of those who could have been asked, in quanta."""
+        return int(self.outcome.decision.payers.worth.max(initial=0))

@@ -21,9 +21,10 @@ from tqdm import tqdm
 import abm
 from abm import genesis, step
 from abm import world as w
+from abm.adl.answers import users_files
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
-from abm.engine import Engine, policy_of
+from abm.engine import Engine, policy_of, policy_table
 from abm.montecarlo import stopping, store, tables
 from abm.montecarlo.plan import Block, Plan
 from abm.scenario import Scenario, ScenarioError, from_mapping
@@ -47,15 +48,16 @@ def run_one(
         world.clock[0]["path_interval_ms"] = interval
     start = w.copy(world)
     past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid)
+    past.share(policies)
     past.run_to(scenario.time.steps, stop_at_wave=True)
     names = tables.Names.of(scenario)
-    audit = first_runs and scenario.outputs.audit
+    audited = first_runs and scenario.outputs.audit
     found = []
     for policy in policies:
         engine = past.fork(policy)
         try:
             _go_on(engine, scenario)
-            found.append(tables.of_run(engine, start, names, run, audit=audit))
+            found.append(tables.of_run(engine, start, names, run, audited=audited))
         except PolicyError as error:
             found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
     return found
@@ -64,7 +66,7 @@ def run_one(
 def _go_on(engine: Engine, scenario: Scenario) -> None:
     """Answer the wave that the past stopped at, if it did, and run to the end."""
     if int(engine.world.clock[0]["phase"]) == step.WAVING:
-        engine.answer_wave()
+        engine.answer_if_asked()
     engine.run_to(scenario.time.steps)
     engine.finish()
 
@@ -116,6 +118,8 @@ def watched_values(plan: Plan, runs: pa.Table) -> list[float]:
 
 def new_manifest(plan: Plan) -> dict[str, Any]:
     """The manifest of a batch of which nothing has been done."""
+    tables = {name: policy_table(plan.scenario, name) for name in plan.policies}
+    files = sorted({file for table in tables.values() for file in users_files(table)})
     return {
         "name": plan.scenario.name,
         "version": importlib.metadata.version("adl-abm"),
@@ -123,6 +127,8 @@ def new_manifest(plan: Plan) -> dict[str, Any]:
         "scenario": plan.scenario.resolved(),
         "scenario_sha256": plan.scenario.sha256(),
         "policies": list(plan.policies),
+        "policy_tables": tables,
+        "policy_files": {file: store.file_hash(Path(file)) for file in files},
         "first_seed": plan.seed(0),
         "runs": plan.runs,
         "block": plan.scenario.run.block,

@@ -213,7 +213,23 @@ def withdraw(ledger: Ledger, account: int, amount: int, gains: int) -> None:
     owner.given += kept
     pots.withheld += kept
     pots.withdrawals += amount - kept
+    for k in range(ledger.ages.shape[0]):
+        slot = ledger.ages[k].slot
+        left = max(0, gains - amount)
+        ledger.lows[account, k, slot] = min(ledger.lows[account, k, slot], left)
     touch(ledger, account)
+
+
+@inlined
+def return_to_parent(ledger: Ledger, account: int) -> None:
+    """Give what an isolated account without positions has back to its cross account.
+
+    Its principal goes along: money that changes pockets is no gain.
+    """
+    owner = ledger.accounts[account]
+    ledger.accounts[owner.parent].principal += owner.principal
+    owner.principal = 0
+    move_cash(ledger, account, owner.parent, owner.cash)
 
 
 @inlined

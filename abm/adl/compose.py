@@ -23,7 +23,7 @@ from abm.faults import shown
 
 __all__ = ["PRESETS", "QUESTIONS", "CompositionError", "compose"]
 
-BY_LOTS = ("pro-rata",)
+BY_LOTS = ("contracts", "pro-rata")
 """Allocations that fit a charge, which is pro rata to lots by itself."""
 
 QUESTIONS = ("trigger", "severity", "eligibility", "seniority", "allocation", "settlement")

@@ -36,7 +36,7 @@ Answers = Mapping[str, Callable[..., Any]]
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "trigger": ("wave", "past"),
     "severity": ("wave", "payers", "past"),
-    "eligibility": ("wave", "worst"),
+    "eligibility": ("wave", "worst", "past"),
     "seniority": ("wave", "payers"),
     "allocation": ("capacity", "score", "budget"),
     "settlement": (),

@@ -30,12 +30,12 @@ STRUCTURED = {
 }
 """Fields that are arrays of records: one column a field of theirs."""
 
-NOBODY = np.zeros(0, CANDIDATE)
-
 _SUMMED: dict[str, Callable[[Array], Array]] = {
     "account_notional": lambda rows: np.abs(rows["value"]),
     "account_net": lambda rows: rows["value"],
     "account_profit": lambda rows: rows["value"] - rows["cost"],
+    "maintenance": lambda rows: rows["own_maintenance"],
+    "initial": lambda rows: rows["own_initial"],
 }
 """What an account's sums add up, position by position."""
 
@@ -75,9 +75,7 @@ def flattened(call: Call) -> Columns:
     and so are the candidates where the trigger said no, since nobody was asked.
     """
     decision, outcome = call.outcome.decision, call.outcome
-    wave = (
-        call.wave if decision.acted else dataclasses.replace(call.wave, candidates=NOBODY)
-    )
+    wave = call.wave if decision.acted else call.wave.without_candidates()
     found: Columns = {}
     for record in (wave, decision, outcome, call):
         for field in dataclasses.fields(record):
@@ -129,6 +127,8 @@ def _flat(name: str, value: Any) -> Columns:
 def rebuilt(row: Mapping[str, Any]) -> Call:
     """The call that was flattened; arrays as numpy arrays of their own types."""
     wave = Wave(**_fields(Wave, row))
+    shape = len(wave.candidates), len(wave.ages_s)
+    wave = dataclasses.replace(wave, older_gains=wave.older_gains.reshape(shape))
     payers = Payers(*(row[f"payers_{part}"] for part in Payers._fields))
     given = _fields(Decision, row) | {"payers": payers}
     if row["score_columns"]:

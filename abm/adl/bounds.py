@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from abm.adl.record import Decision
+from abm.adl.record import Decision, Payers
+from abm.adl.settlement.base import Settlement
 from abm.adl.wave import Wave
 from abm.world import Array
 
@@ -185,35 +186,36 @@ def least_touched(groups: Sequence[Group]) -> int:
     return max(*each, math.ceil(sum(each) / int(times.max(initial=1))))
 
 
-def rounding_unit(capacity: Array, worth: Array, *, whole: bool) -> int:
+def rounding_unit(settlement: Settlement, wave: Wave, payers: Payers) -> int:
     """Quanta in the largest unit that a settlement rounds by.
 
-    A lot or quantum of the payer where one is worth most, rounded up; its whole position
-    where only whole positions are closed. A rule that stops at the first unit too many
-    takes less than this above its budget.
+    A lot, or a unit of money, of the payer where one is worth most, rounded up; a whole
+    position where only those are closed; for a charge a quantum on every lot. A rule that
+    stops at the first unit too many takes less than this above its budget.
     """
-    if whole:
+    capacity, worth = payers.capacity, payers.worth
+    if str(getattr(settlement, "rounding", "")).startswith("whole"):
         return int(worth.max(initial=0))
+    if settlement.medium == "charge":
+        return int(np.abs(wave.candidates["lots"][payers.row]).sum())
     some = capacity > 0
-    return int((-(-worth[some] // capacity[some])).max(initial=0))
+    unit = int(getattr(settlement, "unit", 1))
+    return unit * int((-(-worth[some] // capacity[some])).max(initial=0))
 
 
-def of_decision(
-    wave: Wave, decision: Decision, need_group: Array, *, whole: bool = False
-) -> Bounds:
+def of_decision(wave: Wave, decision: Decision, settlement: Settlement) -> Bounds:
     """Bounds of what a policy was asked for.
 
     Parameters
     ----------
     wave : Wave
     decision : Decision
-    need_group : array of int64
-        The group of each of the decision's needs (see `Settlement.need`).
-    whole : bool
-        Whether only whole positions are closed.
+        With payers who were asked, `acted`.
+    settlement : Settlement
+        In what they give: it says which need each group serves, and by what it rounds.
     """
+    need_group, _ = settlement.need(wave, decision.theta)
     groups = list(_groups(wave, decision, need_group))
-    payers = decision.payers
     tops = [_least_of_tops(groups, top) for top in (_one, _ten, _percent)]
     return Bounds(
         feasible=not any(uncovered(g.need, g.capacity) for g in groups),
@@ -226,7 +228,7 @@ def of_decision(
         least_top_1=tops[0],
         least_top_10=tops[1],
         least_top_percent=tops[2],
-        granularity=rounding_unit(payers.capacity, payers.worth, whole=whole),
+        granularity=rounding_unit(settlement, wave, decision.payers),
     )
 
 

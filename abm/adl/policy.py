@@ -96,7 +96,7 @@ class Policy:
             If a part raises or gives a NaN, a negative or too much.
         """
         mine = [call for call in past if call.outcome.decision.stage == self.stage]
-        if not self._ask("trigger", wave, self.trigger, wave, mine):
+        if not self._ask("trigger", wave, self.trigger, wave.without_candidates(), mine):
             return self.fallback.decide(wave, past) if self.fallback else _NOTHING
         worst = self.settlement.worst(wave)
         payers = self._ask("eligibility", wave, self.eligibility, wave, worst, mine)

@@ -7,7 +7,7 @@ parts get arrays, never the market.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -144,6 +144,11 @@ class Wave:
     def total_deficit(self) -> int:
         """Money missing in quanta."""
         return int(self.deficit.sum())
+
+    def without_candidates(self) -> Wave:
+        """What a trigger sees: who is short, prices and the fund, not who could pay."""
+        nobody = self.candidates[:0]
+        return replace(self, candidates=nobody, older_gains=self.older_gains[:0])
 
     def describe(self) -> str:
         """One line for a person."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abm.cli.common import AsJson, Config, RunDir, Set, app, fail, plain_errors, print_json
+from abm.cli.policies import check_function
 
 if TYPE_CHECKING:
     from abm.montecarlo.store import Batch
@@ -185,11 +186,19 @@ def check(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Validate a scenario and print it as resolved, with every default.
+    """Validate a scenario and print it as resolved; or try out an allocation of your own.
+
+    `FILE.py:FUNCTION` is run through the contract of allocations on random waves: what
+    it breaks is named with the input that did, and the exit code is 1.
 
     Example: `adl check configs/oct10.toml --set venue.insurance_usd=5e6`
+
+    Example: `adl check my_rules.py:allocate`
     """
     with plain_errors():
+        if ".py:" in str(config):
+            check_function(str(config), as_json)
+            return
         scenario = _load(config, overrides)
         if population:
             _print_population(scenario, as_json)

@@ -147,27 +147,34 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         *_KEYS,
         ("wave", "int64"),
         ("time_s", "float64"),
-        ("short_account", "int64[]"),
-        ("deficit", "int64[]"),
+        *_parts("", "short_account deficit debt_market debt_side"),
         *_parts("bankrupt", "position account market lots cost bankruptcy"),
         ("bankrupt_kind", "string[]"),
-        *_parts("candidates", "position account market lots cost cash principal"),
-        *_parts("candidates", "given elsewhere_notional elsewhere_net"),
-        *_parts("candidates", "elsewhere_profit maintenance"),
+        *_parts("candidates", "position account market lots cost cash principal given"),
+        *_parts("candidates", "own_maintenance own_initial elsewhere_notional"),
+        *_parts("candidates", "elsewhere_net elsewhere_profit elsewhere_maintenance"),
+        *_parts("candidates", "elsewhere_initial"),
         ("candidates_kind", "string[]"),
         *_parts("", "mark previous_mark index unit open_interest"),
         ("insurance", "int64"),
+        ("insurance_peak", "int64"),
+        ("is_alarmed", "bool"),
+        ("ages_s", "float64[]"),
+        ("older_gains", "int64[]"),
         ("acted", "bool"),
+        ("stage", "int64"),
         ("theta", "float64"),
         ("budget", "int64"),
         ("need", "int64[]"),
-        *_parts("payers", "row group capacity worth"),
+        *_parts("payers", "row group capacity worth tier"),
+        ("payers_weight", "float64[]"),
         ("score", "float64[]"),
         ("score_columns", "int64"),
         ("amounts", "int64[]"),
-        *_parts("fills", "market account bankrupt lots held value cost"),
+        *_parts("fills", "market account bankrupt lots held value cost collateral"),
         ("fills_bankrupt_kind", "string[]"),
         *_parts("haircuts", "account amount"),
+        ("withdrawal_cut", "float64"),
         ("short_before", "int64"),
         ("short_after", "int64"),
         ("carried", "int64"),
@@ -296,23 +303,29 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
         raise StoreError(f"{folder}: cannot be written: {error.strerror}") from None
 
 
-def create(folder: Path, *, overwrite: bool = False) -> None:
+def create(folder: Path, *, overwrite: bool = False, index: str = MANIFEST) -> None:
     """Make a new run folder.
+
+    Parameters
+    ----------
+    overwrite : bool
+        Replace what is there if it has a file called `index`.
 
     Raises
     ------
     StoreError
-        If there is something already, unless `overwrite` and it is a run folder.
+        If there is something already, unless it may be replaced; or another process is
+        working on it.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not overwrite:
             raise StoreError(
                 f"{folder}: exists already: give another --out, or --overwrite"
             )
-        if not (folder / MANIFEST).is_file():
-            raise StoreError(f"{folder}: is not a run folder, so it is not overwritten")
+        if not (folder / index).is_file():
+            raise StoreError(f"{folder}: has no {index}, so it is not overwritten")
         with locked(folder):
-            (folder / MANIFEST).unlink()
+            (folder / index).unlink()
         shutil.rmtree(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -327,9 +327,9 @@ def _bounds(calls: list[Call], policy: Policy) -> dict[str, Any]:
     found = []
     for call in calls:
         decision = call.outcome.decision
-        groups, _ = policy.settlement.need(call.wave, decision.theta)
         if decision.acted:
-            found.append(bounds.of_decision(call.wave, decision, groups))
+            settlement = policy.stages[decision.stage].settlement
+            found.append(bounds.of_decision(call.wave, decision, settlement))
     if not found:
         return {}
     of_wave = bounds.of_wave(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,8 +13,7 @@ from hypothesis import strategies as st
 
 from abm.adl import bounds
 from abm.adl.bounds import Group
-from abm.adl.eligibility import Payers
-from abm.adl.record import Decision
+from abm.adl.record import Decision, Payers
 from abm.adl.wave import CANDIDATE, Wave
 
 BOOKS = st.lists(
@@ -129,8 +129,21 @@ def test_accounts_touched_is_a_bound_where_one_stands_in_several_groups(rows, ne
         assert bounds.least_touched(groups) == touched
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A settlement of contracts, as far as bounds look at it."""
+
+    groups: np.ndarray
+    rounding: str = "largest-remainder"
+    medium: str = "contracts"
+    unit: int = 1
+
+    def need(self, wave, theta):
+        return self.groups, None
+
+
 def _decision(market, lots, capacity, worth, need):
-    """Payers short in some markets against one bankrupt long in each of two."""
+    """Payers short in some markets against bankrupt longs."""
     candidates = np.zeros(len(market), CANDIDATE)
     candidates["account"] = np.arange(len(market))
     candidates["market"], candidates["lots"] = market, lots
@@ -140,38 +153,51 @@ def _decision(market, lots, capacity, worth, need):
         bankrupt=nothing, candidates=candidates, mark=nothing, previous_mark=nothing,
         index=nothing, unit=nothing, open_interest=nothing, insurance=0,
     )  # fmt: skip
-    group = 2 * np.array(market) + 1
     payers = Payers(
-        np.arange(len(market)), group, np.array(capacity, np.int64),
+        np.arange(len(market)), 2 * np.array(market) + 1, np.array(capacity, np.int64),
         np.array(worth, np.int64),
     )  # fmt: skip
     amounts = np.zeros(len(market), np.int64)
-    return wave, Decision(
-        True, 1.0, 0, np.array(need, np.int64), payers, np.zeros(len(market)), amounts
-    )
+    score = np.zeros(len(market))
+    return wave, Decision(True, 1.0, 0, np.array(need, np.int64), payers, score, amounts)
+
+
+TWO_MARKETS = np.array([1, 3])
 
 
 def test_contracts_are_bounded_market_by_market_and_worth_adds_up():
     wave, decision = _decision(
         [0, 0, 1], [-10, -4, -6], capacity=[10, 4, 6], worth=[1000, 40, 90], need=[8, 9]
     )
-    found = bounds.of_decision(wave, decision, np.array([1, 3]))
+    found = bounds.of_decision(wave, decision, Asked(TWO_MARKETS))
     assert not found.feasible
     assert found.uncovered == 3  # market 1 has 6 lots for 9
     assert found.least_largest_share == pytest.approx(9 / 6)
     assert found.least_touched == 2
     # Market 0: the largest must close 8 - 4 of its 10 lots at 100 each; market 1: all.
     assert found.least_top_1 == 400 + 90
-    assert found.granularity == 100
-    assert (
-        bounds.of_decision(wave, decision, np.array([1, 3]), whole=True).granularity == 1000
-    )
+
+
+@pytest.mark.parametrize(
+    ("settlement", "unit"),
+    [
+        (Asked(TWO_MARKETS), 100),  # a lot of the first, 1000 / 10
+        (Asked(TWO_MARKETS, rounding="whole-positions"), 1000),
+        (Asked(TWO_MARKETS, unit=5), 500),
+        (Asked(TWO_MARKETS, medium="charge"), 20),  # a quantum on each of 20 lots
+    ],
+)
+def test_the_unit_of_rounding_is_the_settlements(settlement, unit):
+    wave, decision = _decision([0, 0, 1], [-10, -4, -6], [10, 4, 6], [1000, 40, 90], [8, 9])
+    assert bounds.of_decision(wave, decision, settlement).granularity == unit
 
 
 def test_the_bounds_of_a_wave_are_those_of_its_calls():
-    wave, decision = _decision([0], [-10], capacity=[10], worth=[50], need=[4])
-    a = bounds.of_decision(wave, decision, np.array([1]))
-    b = bounds.of_decision(*_decision([0], [-10], [10], [50], [8]), np.array([1]))
+    asked = Asked(np.array([1]))
+    a, b = (
+        bounds.of_decision(*_decision([0], [-10], [10], [50], [need]), asked)
+        for need in (4, 8)
+    )
     both = bounds.of_wave([a, b])
     assert (a.within_half, b.within_half, both.within_half) == (True, False, False)
     assert both.least_top_1 == 20 + 40

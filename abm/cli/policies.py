@@ -1,0 +1,199 @@
+"""Commands on ADL rules: what there is, who pays under each, and was it really so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from abm.cli.common import (
+    FOUND_WRONG,
+    AsJson,
+    RunDir,
+    Set,
+    app,
+    fail,
+    plain_errors,
+    print_json,
+    print_table,
+)
+
+if TYPE_CHECKING:
+    from abm.adl.contract import Report
+    from abm.montecarlo.verify import Verdict
+
+
+@app.command()
+def policies(
+    name: Annotated[
+        str | None, typer.Argument(help="Policy to print as TOML.", show_default=False)
+    ] = None,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="List the answers to each question.")
+    ] = False,
+    axioms: Annotated[
+        bool, typer.Option("--axioms", help="Which axiom each allocation rule has.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the built-in ADL policies, or print one ready to paste into a scenario.
+
+    Example: `adl policies hyperliquid >> my-scenario.toml`
+    """
+    if sum((name is not None, answers, axioms)) > 1:
+        fail("policies: give one of NAME, --answers and --axioms")
+    with plain_errors():
+        if answers:
+            _print_answers(as_json)
+        elif axioms:
+            _print_axioms(as_json)
+        elif name is not None:
+            _print_policy(name, as_json)
+        else:
+            _print_policies(as_json)
+
+
+def _print_policies(as_json: bool) -> None:
+    from abm.adl.venues import PRESETS
+
+    if as_json:
+        print_json({name: preset._asdict() for name, preset in PRESETS.items()})
+        return
+    rows = [["policy", "kind", "rule"]]
+    rows += [[name, p.kind, p.summary] for name, p in PRESETS.items()]
+    print_table(rows, left=3)
+
+
+def _print_policy(name: str, as_json: bool) -> None:
+    from abm.adl.venues import PRESETS
+    from abm.faults import nearest
+    from abm.toml_out import key_to_toml, to_toml
+
+    if name not in PRESETS:
+        fail(f"policies {name}: no such policy; {nearest(name, PRESETS)}")
+    preset = PRESETS[name]
+    if as_json:
+        print_json({"name": name, **preset._asdict()})
+        return
+    typer.echo(f"# {name}: {preset.summary}")
+    typer.echo(f"# source: {preset.source}")
+    for reading in preset.readings:
+        typer.echo(f"# reading: {reading}")
+    if preset.ladder:
+        typer.echo(f'# belongs with venue.ladder = "{preset.ladder}"')
+    header = key_to_toml("policies", f"my-{name}")
+    typer.echo(f"[{header}]")
+    lines = {key: value for key, value in preset.table.items() if key != "fallback"}
+    typer.echo("".join(to_inline(key, value) for key, value in lines.items()), nl=False)
+
+
+def to_inline(key: str, value: Any) -> str:
+    """A key and its value, tables written on the line."""
+    from abm.toml_out import key_to_toml, value_to_toml
+
+    return f"{key_to_toml(key)} = {value_to_toml(value)}\n"
+
+
+def _print_answers(as_json: bool) -> None:
+    from abm.adl import catalogue
+
+    entries = list(catalogue.answers())
+    if as_json:
+        print_json([entry._asdict() for entry in entries])
+        return
+    kind = ""
+    for entry in entries:
+        if entry.kind != kind:
+            kind = entry.kind
+            typer.echo(f"\n{kind.upper()}")
+        typer.echo(f"  {entry.name}: {entry.summary}")
+        for parameter, wanted in entry.parameters.items():
+            typer.echo(f"      {parameter}: {wanted}")
+
+
+def _print_axioms(as_json: bool) -> None:
+    from abm.adl import axioms
+
+    table = axioms.table()
+    if as_json:
+        print_json(table)
+        return
+
+
+@app.command()
+def verify(run_dir: RunDir, as_json: AsJson = False) -> None:
+    """Check a run folder: every file as written, every decision made again from the record.
+
+    Exits with 1 and names what differs: table, run, policy, wave, account, amount.
+
+    Example: `adl verify runs/oct10`
+    """
+    with plain_errors():
+        from abm.montecarlo.verify import verify as verify_batch
+
+        verdict = verify_batch(run_dir)
+    _print_verdict(run_dir, verdict, as_json)
+    if not verdict.sound:
+        raise typer.Exit(FOUND_WRONG)
+
+
+_MOST_FINDINGS = 50
+
+
+def _print_verdict(run_dir: Path, verdict: Verdict, as_json: bool) -> None:
+    looked = (
+        f"{verdict.files} files, {verdict.calls:,} calls of {verdict.runs} audited runs, "
+        f"{verdict.payers:,} payers"
+    )
+    if as_json:
+        found = [
+            {key: value for key, value in finding._asdict().items() if value not in (None, "")}
+            for finding in verdict.findings
+        ]
+        counts = {key: getattr(verdict, key) for key in ("files", "runs", "calls", "payers")}
+        print_json({"sound": verdict.sound, **counts, "findings": found})
+        return
+    for finding in verdict.findings[:_MOST_FINDINGS]:
+        typer.echo(finding.line())
+    rest = len(verdict.findings) - _MOST_FINDINGS
+    if rest > 0:
+        typer.echo(f"... and {rest} more")
+    if verdict.sound:
+        typer.echo(f"{run_dir}: sound ({looked})")
+    else:
+        typer.echo(f"{run_dir}: {len(verdict.findings)} differences ({looked})")
+    if verdict.runs == 0:
+        typer.echo("no run was audited: only the files were checked (outputs.audit)")
+
+
+def check_function(text: str, as_json: bool) -> None:
+    """Run a user's allocation through the contract; exit 1 if it breaks it."""
+    from abm.adl.answers import ARGUMENTS, users_function
+    from abm.adl.contract import check
+
+    report = check(users_function("check", text, ARGUMENTS["allocation"]))
+    _print_report(text, report, as_json)
+    if not report.kept:
+        raise typer.Exit(FOUND_WRONG)
+
+
+def _print_report(text: str, report: Report, as_json: bool) -> None:
+    if as_json:
+        breaches = [breach._asdict() for breach in report.breaches]
+        print_json({"kept": report.kept, **report._asdict(), "breaches": breaches})
+        return
+    for breach in report.breaches:
+        typer.echo(f"{breach.rule}: {breach.message}")
+        typer.echo(
+            f"    {breach.trial}: capacity = {_list(breach.capacity)}, "
+            f"score = {_list(breach.score)}, budget = {breach.budget}"
+        )
+    verdict = "keeps the contract" if report.kept else "breaks the contract"
+    speed = f"{report.payers:,} payers in {report.seconds * 1000:.1f} ms"
+    typer.echo(f"{text}: {verdict} ({report.trials} trials; {speed})")
+
+
+def _list(values: list[Any]) -> str:
+    shown = ", ".join(f"{value:.4g}" if isinstance(value, float) else str(value) for value in values)
+    return f"[{shown}]"

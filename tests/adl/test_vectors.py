@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from abm import world as w
-from abm.adl import allocation, scores
+from abm.adl import allocation, scores, severity
 from abm.adl.answers import build
 from abm.adl.compose import PRESETS, compose
 from abm.adl.lights import order_of, percentile_lights
@@ -634,6 +634,12 @@ def test_adl_is_due_strictly_above_the_largest_factor_as_at_gmx(case: Case) -> N
         insurance=round(case["pool"] * 1e6),
     )  # fmt: skip
     assert policy.trigger(now, ()) == case["is_due"]
+    if "closed" in case:
+        # Half of the position leaves half of the factor.
+        whole = case["size"] * case["entry"]
+        factor = owed / case["pool"] * case["left"] / whole
+        share_ = severity.pool_factor(down_to=factor)(now, everyone(candidates([])), ())
+        assert share_ * whole == pytest.approx(case["closed"])
 
 
 # --- gains of the step ------------------------------------------------------------------

@@ -11,7 +11,6 @@ from abm.cli.common import (
     FOUND_WRONG,
     AsJson,
     RunDir,
-    Set,
     app,
     fail,
     plain_errors,
@@ -68,7 +67,7 @@ def _print_policies(as_json: bool) -> None:
 def _print_policy(name: str, as_json: bool) -> None:
     from abm.adl.venues import PRESETS
     from abm.faults import nearest
-    from abm.toml_out import key_to_toml, to_toml
+    from abm.toml_out import key_to_toml
 
     if name not in PRESETS:
         fail(f"policies {name}: no such policy; {nearest(name, PRESETS)}")
@@ -148,10 +147,16 @@ def _print_verdict(run_dir: Path, verdict: Verdict, as_json: bool) -> None:
     )
     if as_json:
         found = [
-            {key: value for key, value in finding._asdict().items() if value not in (None, "")}
+            {
+                key: value
+                for key, value in finding._asdict().items()
+                if value not in (None, "")
+            }
             for finding in verdict.findings
         ]
-        counts = {key: getattr(verdict, key) for key in ("files", "runs", "calls", "payers")}
+        counts = {
+            key: getattr(verdict, key) for key in ("files", "runs", "calls", "payers")
+        }
         print_json({"sound": verdict.sound, **counts, "findings": found})
         return
     for finding in verdict.findings[:_MOST_FINDINGS]:
@@ -195,5 +200,7 @@ def _print_report(text: str, report: Report, as_json: bool) -> None:
 
 
 def _list(values: list[Any]) -> str:
-    shown = ", ".join(f"{value:.4g}" if isinstance(value, float) else str(value) for value in values)
+    shown = ", ".join(
+        f"{value:.4g}" if isinstance(value, float) else str(value) for value in values
+    )
     return f"[{shown}]"

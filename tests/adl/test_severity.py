@@ -290,6 +290,7 @@ ALL = {
     "all": {},
     "fixed": {"share": 0.3},
     "deficit-match": {},
+    "pool-factor": {},
     "backoff": {},
     "gradient-descent": {},
     "mirror-descent": {},

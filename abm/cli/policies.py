@@ -117,10 +117,7 @@ def _print_answers(as_json: bool) -> None:
 def _print_axioms(as_json: bool) -> None:
     from abm.adl import axioms
 
-    table = axioms.table()
-    if as_json:
-        print_json(table)
-        return
+    AXIOMS
 
 
 @app.command()
@@ -244,15 +241,15 @@ def _touched(answer: Answer) -> str:
 
 
 def _top(answer: Answer) -> str:
+    """What the payer of largest capacity gives up of its profit, and the least it must."""
     from abm.units import usd
 
-    capacity = answer.outcome.decision.payers.capacity
-    if answer.bounds is None or len(capacity) == 0:
+    payers, amounts = answer.outcome.decision.payers, answer.outcome.decision.amounts
+    if answer.bounds is None or len(payers.row) == 0:
         return "."
-    row = answer.outcome.decision.payers.row[capacity.argmax()]
-    first = answer.wave.candidates["account"][row] - answer.first
-    paid = usd(int(answer.paid[first]))
-    return f"{paid:,.2f} ({usd(answer.bounds.least_top_1):,.2f})"
+    top = payers.capacity.argmax()
+    given = int(amounts[top]) * int(payers.worth[top]) // max(int(payers.capacity[top]), 1)
+    return f"{usd(given):,.2f} ({usd(answer.bounds.least_top_1):,.2f})"
 
 
 def _left(answer: Answer) -> str:

@@ -46,7 +46,7 @@ def _fill_level(capacity: Any, weight: Any, budget: int) -> float:
         if slope <= 0.0:
             return np.inf
         better = np.float64(left) / slope
-        if better <= level:
+        if not better > level:
             return level
         level = better
 

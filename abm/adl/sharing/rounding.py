@@ -152,20 +152,20 @@ def largest_remainder(exact: Array, capacity: Array, budget: int) -> Rounded:
 
 
 def floor(exact: Array, capacity: Array, budget: int) -> Rounded:
-    """Whole parts only; undershoots by less than one unit a payer with a fraction. O(n)."""
+    """Whole parts only; undershoots by one unit at most a payer with a fraction. O(n)."""
     capacity, exact = whole(capacity), real(exact)
     amounts, rest = np.empty_like(capacity), np.empty_like(exact)
     _floor(exact, capacity, amounts, rest)
-    lost = max(int(np.count_nonzero(rest > 0)) - 1, 0)
+    lost = int(np.count_nonzero(rest > 0))
     budget = payable(capacity, budget)
     return Rounded(amounts, max(budget - lost, 0), budget)
 
 
 def ceil(exact: Array, capacity: Array, budget: int) -> Rounded:
-    """The next whole amount up; overshoots by less than one unit a payer. O(n)."""
+    """The next whole amount up; overshoots by one unit at most a payer. O(n)."""
     amounts = _up(np.ceil(exact), capacity)
     budget = payable(capacity, budget)
-    gained = max(int(np.count_nonzero(amounts > exact)) - 1, 0)
+    gained = int(np.count_nonzero(amounts > exact))
     return Rounded(amounts, budget, min(budget + gained, int(capacity.sum())))
 
 

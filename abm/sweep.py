@@ -113,11 +113,12 @@ class _File(Part):
 class Sweep:
     """A sweep, loaded and checked: a scenario a point.
 
-    `points` are the values of the keys, `scenarios` what they make of the base.
+    `points` are the values of the keys, `scenarios` what they make of `base`.
     """
 
     name: str
     table: SweepTable
+    base: Scenario
     points: tuple[Point, ...]
     scenarios: tuple[Scenario, ...]
 
@@ -169,6 +170,7 @@ def load(
     return Sweep(
         name=base.name,
         table=table,
+        base=base,
         points=tuple(points),
         scenarios=tuple(at_point(base, point, str(path)) for point in points),
     )

@@ -117,7 +117,7 @@ def by_proportion(
     is capped by capacity, in rounds.
     """
     if by == "capacity":
-        return Allocation(lambda capacity, score, budget: _pro_rata(capacity, budget))
+        return Allocation(pro_rata)
     names = {"contracts": "contracts", "equity": "wealth", "profit": "account-profit"}
     score = scores.ANSWERS[names[by]]()
     return Allocation(proportional.by_weight, _not_negative(score))
@@ -132,7 +132,8 @@ def by_contracts() -> Allocation:
     return by_proportion(by="contracts")
 
 
-def _pro_rata(capacity: Array, budget: int) -> Array:
+def pro_rata(capacity: Array, score: Array, budget: int) -> Array:
+    """The same share of every capacity; the score is not looked at."""
     return proportional.pro_rata(capacity, budget)
 
 

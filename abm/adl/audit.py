@@ -246,7 +246,7 @@ def _of_booking(call: Call) -> Iterator[Difference]:
     if len(outcome.fills):
         fills = outcome.fills
         held = {(r["account"], r["market"]): (r["lots"], r["cost"]) for r in rows}
-        for i, fill in enumerate(fills):
+        for fill in fills:
             pair = fill["account"], fill["market"]
             for place, given, wanted in zip(
                 ("fills_held", "fills_cost"),

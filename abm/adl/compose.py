@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from abm.adl import (
     allocation,
@@ -23,7 +24,7 @@ from abm.faults import shown
 
 __all__ = ["PRESETS", "QUESTIONS", "CompositionError", "compose"]
 
-BY_LOTS = ("pro-rata",)
+BY_LOTS = ("contracts", "pro-rata")
 """Allocations that fit a charge, which is pro rata to lots by itself."""
 
 QUESTIONS = ("trigger", "severity", "eligibility", "seniority", "allocation", "settlement")
@@ -32,6 +33,18 @@ PRESETS: dict[str, dict[str, Answer]] = {
     name: preset.table for name, preset in venues.PRESETS.items()
 }
 """The tables of all built-in policies; `abm.adl.venues` tells where they are from."""
+
+SOCIALISED: dict[str, Answer] = {
+    # Aftermath Finance docs, "ADL": bad debt that is too small for ADL is charged per
+    # contract to one side (its code adds it to the cumulative funding of that side).
+    "trigger": "venue-short",
+    "severity": "all",
+    "eligibility": {"rule": "holders", "side": "opposite"},
+    "seniority": "none",
+    "allocation": "pro-rata",
+    "settlement": {"rule": "charge", "side": "opposite"},
+}
+"""What a policy falls back to that socialises debt below its threshold."""
 
 
 def compose(name: str, table: Mapping[str, Answer]) -> Policy:
@@ -68,6 +81,9 @@ def compose(name: str, table: Mapping[str, Answer]) -> Policy:
     if policy.settlement.medium == "cash":
         for reason in allocation.misfits(answers["allocation"]):
             raise CompositionError(f"allocation = {shown(answers['allocation'])}: {reason}")
+    if isinstance(policy.trigger, trigger.BadDebt) and policy.trigger.below == "socialise":
+        below = compose(name, SOCIALISED)
+        return replace(policy, fallback=replace(below, stage=1))
     return policy
 
 

@@ -103,30 +103,32 @@ class Positions:
             *payers,
         )
         found = _first(payers, count, self.hedged)
+        most = []
         if self.caps.in_wave:
-            number = wave.number
-            found = self._capped(wave, found, past, number)
+            calls = [call for call in past if call.wave.number == wave.number]
+            parts, usd = self.caps.ppm_per_wave, self.caps.per_wave
+            most.append(_lots_left(wave, found, calls, parts, usd))
         if self.caps.in_run:
-            found = self._capped(wave, found, past, None)
-        return found
+            parts, usd = self.caps.ppm_per_run, self.caps.per_run
+            most.append(_lots_left(wave, found, past, parts, usd))
+        return _limited(found, most)
 
-    def _capped(
-        self, wave: Wave, payers: Payers, past: Sequence[Call], number: int | None
-    ) -> Payers:
-        """What the caps leave of lots, given what was closed in a wave or the run."""
-        rows, row, n_markets = wave.candidates, payers.row, len(wave.mark)
-        key = rows["account"][row] * n_markets + rows["market"][row]
-        fills = [call.outcome.fills for call in _calls(past, number)]
-        fill_key = [each["account"] * n_markets + each["market"] for each in fills]
-        lots = _summed(key, fill_key, [np.abs(each["lots"]) for each in fills])
-        share = self.caps.ppm_per_run if number is None else self.caps.ppm_per_wave
-        most = _share(payers.capacity + lots, share) - lots
-        usd = self.caps.per_run if number is None else self.caps.per_wave
-        if usd is not None:
-            value = _summed(key, fill_key, [np.abs(each["value"]) for each in fills])
-            lot = np.maximum((wave.mark * wave.unit)[rows["market"][row]], 1)
-            most = np.minimum(most, (usd - value) // lot)
-        return _limited(payers, most)
+
+def _lots_left(
+    wave: Wave, payers: Payers, calls: Sequence[Call], share: int, value: int | None
+) -> Array:
+    """What a cap leaves of lots, given what some calls have closed."""
+    rows, row, n_markets = wave.candidates, payers.row, len(wave.mark)
+    key = rows["account"][row] * n_markets + rows["market"][row]
+    fills = [call.outcome.fills for call in calls]
+    of = [each["account"] * n_markets + each["market"] for each in fills]
+    closed = _summed(key, of, [np.abs(each["lots"]) for each in fills])
+    most = _share(payers.capacity + closed, share) - closed
+    if value is None:
+        return most
+    lot = np.maximum((wave.mark * wave.unit)[rows["market"][row]], 1)
+    spent = _summed(key, of, [np.abs(each["value"]) for each in fills])
+    return np.asarray(np.minimum(most, (value - spent) // lot))
 
 
 @kernel
@@ -239,18 +241,19 @@ class Accounts:
             *payers,
         )
         found = _first(payers, count, self.hedged)
+        most = []
         if self.caps.in_wave:
-            haircuts = [call.outcome.haircuts for call in _calls(past, wave.number)]
+            cuts = [c.outcome.haircuts for c in past if c.wave.number == wave.number]
+            account = rows["account"][found.row]
             taken = _summed(
-                rows["account"][found.row],
-                [each["account"] for each in haircuts],
-                [each["amount"] for each in haircuts],
+                account, [cut["account"] for cut in cuts], [cut["amount"] for cut in cuts]
             )
-            found = _capped(found, taken, self.caps.ppm_per_wave, self.caps.per_wave)
+            parts, usd = self.caps.ppm_per_wave, self.caps.per_wave
+            most.append(_quanta_left(found, taken, parts, usd))
         if self.caps.in_run:
-            taken = rows["given"][found.row]
-            found = _capped(found, taken, self.caps.ppm_per_run, self.caps.per_run)
-        return found
+            parts, usd = self.caps.ppm_per_run, self.caps.per_run
+            most.append(_quanta_left(found, rows["given"][found.row], parts, usd))
+        return _limited(found, most)
 
 
 @kernel
@@ -391,11 +394,6 @@ def _debt_sides(wave: Wave) -> Array:
     return sides
 
 
-def _calls(past: Sequence[Call], number: int | None) -> list[Call]:
-    """The calls of a wave, or all."""
-    return [call for call in past if number is None or call.wave.number == number]
-
-
 def _summed(keys: Array, of: Sequence[Array], amounts: Sequence[Array]) -> Array:
     """The sum of the amounts of each key, int64, shape (keys,)."""
     if not of:
@@ -414,17 +412,17 @@ def _share(amount: Array, parts: int) -> Array:
     return np.asarray(whole * parts + rest * parts // PPM)
 
 
-def _capped(payers: Payers, taken: Array, share: int, amount: int | None) -> Payers:
-    """What a cap leaves of capacities, given what it has let through already."""
+def _quanta_left(payers: Payers, taken: Array, share: int, amount: int | None) -> Array:
+    """What a cap leaves of quanta, given what it has let through already."""
     most = _share(payers.capacity + taken, share) - taken
-    if amount is not None:
-        most = np.minimum(most, amount - taken)
-    return _limited(payers, most)
+    return most if amount is None else np.minimum(most, amount - taken)
 
 
-def _limited(payers: Payers, most: Array) -> Payers:
+def _limited(payers: Payers, most: Sequence[Array]) -> Payers:
     """Payers with no more capacity than that, without those who have none left."""
-    capacity = np.minimum(payers.capacity, most)
+    if not most:
+        return payers
+    capacity = np.minimum.reduce([payers.capacity, *most])
     keep = np.flatnonzero(capacity > 0)
     left = capacity[keep] / payers.capacity[keep]
     limited = Payers(

@@ -303,23 +303,29 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
         raise StoreError(f"{folder}: cannot be written: {error.strerror}") from None
 
 
-def create(folder: Path, *, overwrite: bool = False) -> None:
+def create(folder: Path, *, overwrite: bool = False, index: str = MANIFEST) -> None:
     """Make a new run folder.
+
+    Parameters
+    ----------
+    overwrite : bool
+        Replace what is there if it has a file called `index`.
 
     Raises
     ------
     StoreError
-        If there is something already, unless `overwrite` and it is a run folder.
+        If there is something already, unless it may be replaced; or another process is
+        working on it.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not overwrite:
             raise StoreError(
                 f"{folder}: exists already: give another --out, or --overwrite"
             )
-        if not (folder / MANIFEST).is_file():
-            raise StoreError(f"{folder}: is not a run folder, so it is not overwritten")
+        if not (folder / index).is_file():
+            raise StoreError(f"{folder}: has no {index}, so it is not overwritten")
         with locked(folder):
-            (folder / MANIFEST).unlink()
+            (folder / index).unlink()
         shutil.rmtree(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

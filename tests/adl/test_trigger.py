@@ -134,6 +134,32 @@ def test_what_is_below_the_threshold_is_for_the_policy_it_falls_back_to(
     assert int(equity_of(world.ledger, world.markets, 0)) == -left * USD
 
 
+@pytest.mark.parametrize("below", ["socialise", "leave"])
+def test_small_bad_debt_is_charged_per_contract_or_left(below):
+    """Aftermath Finance docs, "ADL": the side opposite of the bankrupt pays, by lots."""
+    answer = {"rule": "bad-debt", "above_usd": 200.0, "above_share": 0.0, "below": below}
+    policy = compose("small", PRESETS["pro-rata"] | {"trigger": answer})
+    world = empty_venue({"X": {}})
+    give(world, 0, 900.0, (0, 1_000, 1_000.0))
+    for account, lots in ((ANN, -750), (BEN, -250)):
+        give(world, account, 1e5, (0, lots, 1_000.0))
+    set_marks(world, 900.0)
+    before = {a: int(equity_of(world.ledger, world.markets, a)) for a in (ANN, BEN)}
+    policy.answer(world, gather(world, 0, policy.looks_everywhere))
+    paid = [
+        was - int(equity_of(world.ledger, world.markets, a)) for a, was in before.items()
+    ]
+    expected = [75 * USD, 25 * USD] if below == "socialise" else [0, 0]
+    assert paid == expected
+    assert int(equity_of(world.ledger, world.markets, 0)) == sum(expected) - 100 * USD
+    assert len(policy.stages) == 1 + (below == "socialise")
+    # More than the threshold is for the policy itself: by profit, here alike a lot.
+    set_marks(world, 700.0)
+    outcome = policy.answer(world, gather(world, 1, policy.looks_everywhere))
+    assert outcome.decision.stage == 0
+    assert outcome.decision.acted
+
+
 def test_a_stage_sees_only_the_calls_that_it_decided():
     seen = []
 

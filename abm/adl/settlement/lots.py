@@ -290,7 +290,8 @@ def _close_pairs(
             elif is_surplus:
                 fill.value = -_part(offered[k], size, abs(row.lots))
             else:
-                part = fraction_of(value_left[k], size, lots_left[k])
+                # Up, against the payer, as dYdX v4 rounds (see `bankruptcy_value`).
+                part = -floor_fraction(-value_left[k], size, lots_left[k])
                 fill.value = -part
                 value_left[k] -= part
                 lots_left[k] -= size

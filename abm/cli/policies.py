@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from abm.cli.common import (
     FOUND_WRONG,
     AsJson,
     RunDir,
+    Set,
     app,
     fail,
     plain_errors,
@@ -21,6 +23,7 @@ from abm.cli.common import (
 if TYPE_CHECKING:
     from abm.adl.contract import Report
     from abm.montecarlo.verify import Verdict
+    from abm.playground import Answer, Book
 
 
 @app.command()
@@ -116,8 +119,164 @@ def _print_axioms(as_json: bool) -> None:
 
     table = axioms.table()
     if as_json:
-        print_json(table)
+        print_json([row._asdict() for row in table])
         return
+    names = list(axioms.AXIOMS)
+    rows = [["rule", *names]]
+    for row in table:
+        rows.append([row.rule, *("yes" if row.axioms[name] else "no" for name in names)])
+    print_table(rows)
+    typer.echo("\nyes: none of 300 random books breaks it. no: the worst book that does:")
+    for row in table:
+        for name, words in row.counterexamples.items():
+            typer.echo(f"  {row.rule}, {name}: {words}")
+
+
+@app.command()
+def wave(
+    file: Annotated[
+        Path,
+        typer.Argument(help="Accounts and a deficit (CSV or TOML).", show_default=False),
+    ],
+    policy: Annotated[
+        list[str] | None, typer.Option("--policy", help="Policy; may be repeated.")
+    ] = None,
+    overrides: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put the accounts of a small file to some policies: who pays what under each.
+
+    Below every policy's column stands what it did and, in brackets, the bound that no
+    policy can beat with these payers.
+
+    Example: `adl wave configs/waves/five-accounts.toml --set severity=1`
+    """
+    with plain_errors():
+        from abm import playground
+
+        book = playground.book_of(playground.load(file, overrides or ()))
+        answers = [
+            playground.ask(book, p) for p in playground.policies_of(book, policy or ())
+        ]
+    if as_json:
+        print_json(_as_json(book, answers))
+    else:
+        _print_wave(book, answers)
+
+
+def _as_json(book: Book, answers: list[Answer]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from abm.units import usd
+
+    return {
+        "title": book.file.title,
+        "source": book.file.source,
+        "short_usd": usd(answers[0].wave.total_deficit),
+        "policies": [
+            {
+                "policy": answer.policy.name,
+                "acted": answer.outcome.decision.acted,
+                "severity": answer.outcome.decision.theta,
+                "budget_usd": usd(answer.outcome.decision.budget),
+                "raised_usd": usd(int(answer.paid.sum())),
+                "left_usd": usd(answer.left),
+                "bounds": asdict(answer.bounds) if answer.bounds else None,
+                "accounts": [
+                    {
+                        "account": name,
+                        "paid_usd": usd(int(answer.paid[i])),
+                        "share": float(answer.share[i]),
+                        "closed": float(answer.closed[i]),
+                        "capacity_usd": usd(int(answer.capacity[i])),
+                    }
+                    for i, name in enumerate(book.names)
+                ],
+            }
+            for answer in answers
+        ],
+    }
+
+
+def _print_wave(book: Book, answers: list[Answer]) -> None:
+    """A line an account, a column a policy, and below them the bounds."""
+    from abm.units import usd
+
+    file = book.file
+    short = answers[0].wave
+    if file.title:
+        typer.echo(file.title)
+    if file.source:
+        typer.echo(f"source: {file.source}")
+    typer.echo(
+        f"{len(short.deficit)} of {len(file.accounts)} accounts short by "
+        f"{usd(short.total_deficit):,.2f} USD in all\n"
+    )
+    rows = [["account", "equity", "profit", *(answer.policy.name for answer in answers)]]
+    for i, name in enumerate(book.names):
+        equity, profit = book.equity_and_profit(i)
+        cells = [_paid(answer, i) for answer in answers]
+        rows.append([name, f"{usd(equity):,.2f}", f"{usd(profit):,.2f}", *cells])
+    rows.append([""] * len(rows[0]))
+    for label, cell in _SUMS.items():
+        rows.append([label, "", "", *(cell(answer) for answer in answers)])
+    print_table(rows)
+
+
+def _paid(answer: Answer, i: int) -> str:
+    """What an account pays and which part of its capacity; what is closed of it."""
+    from abm.units import usd
+
+    if answer.capacity[i] == 0 and answer.paid[i] == 0 and answer.closed[i] == 0:
+        return "."
+    closed = f"{answer.closed[i]:g} for " if answer.closed[i] else ""
+    return f"{closed}{usd(int(answer.paid[i])):,.2f} {answer.share[i]:4.0%}"
+
+
+def _raised(answer: Answer) -> str:
+    from abm.units import usd
+
+    budget = usd(answer.outcome.decision.budget)
+    return f"{usd(int(answer.paid.sum())):,.2f} of {budget:,.2f}"
+
+
+def _largest(answer: Answer) -> str:
+    amounts, payers = answer.outcome.decision.amounts, answer.outcome.decision.payers
+    share = (amounts / payers.capacity.clip(1)).max(initial=0.0)
+    bound = answer.bounds
+    return f"{share:.0%} ({bound.least_largest_share:.0%})" if bound else "."
+
+
+def _touched(answer: Answer) -> str:
+    count = len({*answer.outcome.fills["account"], *answer.outcome.haircuts["account"]})
+    return f"{count} ({answer.bounds.least_touched})" if answer.bounds else "."
+
+
+def _top(answer: Answer) -> str:
+    """What the payer of largest capacity gives up of its profit, and the least it must."""
+    from abm.units import usd
+
+    payers, amounts = answer.outcome.decision.payers, answer.outcome.decision.amounts
+    if answer.bounds is None or len(payers.row) == 0:
+        return "."
+    top = payers.capacity.argmax()
+    given = int(amounts[top]) * int(payers.worth[top]) // max(int(payers.capacity[top]), 1)
+    return f"{usd(given):,.2f} ({usd(answer.bounds.least_top_1):,.2f})"
+
+
+def _left(answer: Answer) -> str:
+    from abm.units import usd
+
+    return f"{usd(answer.left):,.2f}"
+
+
+_SUMS: dict[str, Callable[[Answer], str]] = {
+    "raised": _raised,
+    "largest share": _largest,
+    "accounts": _touched,
+    "the richest": _top,
+    "still short": _left,
+}
 
 
 @app.command()
@@ -147,17 +306,10 @@ def _print_verdict(run_dir: Path, verdict: Verdict, as_json: bool) -> None:
     )
     if as_json:
         found = [
-            {
-                key: value
-                for key, value in finding._asdict().items()
-                if value not in (None, "")
-            }
-            for finding in verdict.findings
+            {key: value for key, value in f._asdict().items() if value not in (None, "")}
+            for f in verdict.findings
         ]
-        counts = {
-            key: getattr(verdict, key) for key in ("files", "runs", "calls", "payers")
-        }
-        print_json({"sound": verdict.sound, **counts, "findings": found})
+        print_json({"sound": verdict.sound, **verdict._asdict(), "findings": found})
         return
     for finding in verdict.findings[:_MOST_FINDINGS]:
         typer.echo(finding.line())
@@ -200,7 +352,5 @@ def _print_report(text: str, report: Report, as_json: bool) -> None:
 
 
 def _list(values: list[Any]) -> str:
-    shown = ", ".join(
-        f"{value:.4g}" if isinstance(value, float) else str(value) for value in values
-    )
-    return f"[{shown}]"
+    shown = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in values)
+    return f"[{', '.join(shown)}]"

@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+from scipy.special import stdtrit
+
 from abm.faults import Fault, Key
 from abm.units import QUANTA_PER_USD
 
@@ -18,6 +21,8 @@ MOST_USD = 2**62 / QUANTA_PER_USD
 """Half of what an int64 holds, so that a difference of two such sums fits as well."""
 MOST_BYTES = 64e9
 
+_QUANTILES = 2000
+"""Quantiles of a law that stand for the whole of it."""
 _DEVIATIONS = 6.0
 """Standard deviations by which a sum of random money may exceed its mean."""
 
@@ -105,12 +110,13 @@ def usd_by_key(scenario: Scenario) -> dict[Key, float]:
     return found
 
 
-def mean_equity_usd(population: Population) -> float:
+def mean_equity_usd(population: Population, cap_usd: float | None = None) -> float:
     """Mean equity of an account that holds positions, before any is cut for its size.
 
-    A lognormal body, truncated where the tail begins, and a truncated Pareto tail.
+    A lognormal body, truncated where the tail begins, and a Pareto tail, truncated at
+    `cap_usd` (the population's `equity_cap_usd` if left out).
     """
-    high = population.equity_cap_usd
+    high = population.equity_cap_usd if cap_usd is None else cap_usd
     low = min(population.equity_tail_from_usd, high)
     median, sd = population.equity_median_usd, population.equity_log_sd
     body = min(median, low)
@@ -160,8 +166,15 @@ def _leverages(scenario: Scenario) -> tuple[float, float]:
     widest = population.equity_cap_usd / population.equity_median_usd
     of_the_rich = widest ** max(0.0, population.leverage_equity_slope)
     sd = max(kind.leverage_log_sd or population.leverage_log_sd for kind in kinds)
-    mean = population.leverage_median * math.exp(0.5 * sd**2)
+    mean = _mean_leverage(population.leverage_median, sd, population.leverage_degrees, most)
     return min(mean * of_the_rich * factor, most), most
+
+
+def _mean_leverage(median: float, sd: float, degrees: float, most: float) -> float:
+    """Mean of ``min(median * exp(sd * T), most)``, T Student's; by its quantiles."""
+    ranks = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    above_median = np.minimum(sd * stdtrit(degrees, ranks), math.log(most / median))
+    return float(median * np.exp(above_median).mean())
 
 
 def _blame(amounts: Mapping[Key, float], scenario: Scenario, message: str) -> Fault:

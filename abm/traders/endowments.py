@@ -22,7 +22,7 @@ _ROOM = 1.05
 """Equity over initial margin that an account has at least."""
 _PROFIT_LIMIT = 0.8
 """Share of equity that may be unrealised profit: the rest was once deposited."""
-_OLD = 10.0
+_OLD = 6.0
 """How many times the usual age of a position the oldest may have."""
 
 
@@ -183,7 +183,7 @@ def _leverages(
     token &= equity * population.token_leverage >= population.least_position_usd
     log = np.where(token, np.log(population.token_leverage), log)
     deviate = stream.standard_t(population.leverage_degrees, len(kind))
-    log += np.where(token, 0.5, sd) * deviate
+    log += np.where(token, 0.3, sd) * deviate
     most = np.array([k.max_leverage for k in kinds])[kind]
     return np.asarray(np.exp(np.minimum(log, np.log(most))))
 

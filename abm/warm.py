@@ -88,6 +88,7 @@ def _stages() -> list[Callable[[], object]]:
     def finish() -> None:
         engine = Engine(worlds[0], compose("none", PRESETS["none"]))
         engine.run_to(tiny.time.steps)
+        engine.answer_if_asked()
         engine.answer_wave()
         engine.finish()
 

@@ -288,11 +288,11 @@ DESIGNS: dict[str, Preset] = {
     ),
     "capped-pro-rata": Preset(
         "design",
-        "the same share of profit, and no more than half of it in one call",
+        "the same share of profit, and no more than a tenth of it in one call",
         "arXiv 2512.01112, capped pro-rata",
         "",
         ("The cap is ours: the paper leaves it open.",),
-        _table("profits", {"rule": "capped", "cap": 0.5}, "cash"),
+        _table("profits", {"rule": "capped", "cap": 0.1}, "cash"),
     ),
     "risk-weighted": Preset(
         "design",

@@ -188,8 +188,6 @@ class Answer:
         Quanta of profit that it could be asked for.
     left : int
         Quanta missing afterwards.
-    first : int
-        The first account of the file in the wave.
     """
 
     policy: Policy
@@ -200,7 +198,6 @@ class Answer:
     closed: Array
     capacity: Array
     left: int
-    first: int
 
     @property
     def share(self) -> Array:
@@ -228,9 +225,9 @@ def load(path: Path, overrides: Iterable[str] = ()) -> WaveFile:
     try:
         return loading.check(WaveFile, reduce(loading.override, overrides, document))
     except ScenarioError as error:
-        pattern = r"\baccounts\.(\d+)"
-        line = re.sub(pattern, lambda m: f"line {numbers[int(m[1])]}", str(error))
-        raise ScenarioError(line) from None
+        pattern = rf"^{re.escape(str(path))}: accounts\.(\d+)"
+        words = re.sub(pattern, lambda m: f"{path}: line {numbers[int(m[1])]}", str(error))
+        raise ScenarioError(words) from None
 
 
 def _rows(path: Path) -> tuple[list[int], list[dict[str, Any]]]:

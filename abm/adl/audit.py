@@ -189,6 +189,7 @@ def check(policy: Policy, recorded: Sequence[Call]) -> Iterator[Difference]:
             yield _difference(call, "decision", -1, "booked", str(error))
             continue
         yield from _of_decision(call, decision)
+        yield from _of_booking(call)
         carried = recorded[number - 1].short_after if number else 0
         yield from _of_shortfall(call, min(carried, call.short_before))
 
@@ -234,6 +235,53 @@ def differ(given: Array, wanted: Array) -> Array:
     if wanted.dtype.kind != "f":
         return np.asarray(given != wanted)
     return ~np.isclose(given, wanted, rtol=_TOLERANCE, atol=0.0, equal_nan=True)
+
+
+def _of_booking(call: Call) -> Iterator[Difference]:
+    """What was booked is what was decided: the same lots or quanta from the same payers."""
+    outcome, payers = call.outcome, call.outcome.decision.payers
+    if len(payers.row) and payers.row.max() >= len(call.wave.candidates):
+        return
+    rows = call.wave.candidates[payers.row]
+    if len(outcome.fills):
+        fills = outcome.fills
+        held = {(r["account"], r["market"]): (r["lots"], r["cost"]) for r in rows}
+        for fill in fills:
+            pair = fill["account"], fill["market"]
+            for place, given, wanted in zip(
+                ("fills_held", "fills_cost"),
+                (fill["held"], fill["cost"]),
+                held.get(pair, (0, 0)),
+                strict=True,
+            ):
+                if given != wanted:
+                    account = int(fill["account"])
+                    yield _difference(call, place, account, int(given), int(wanted))
+        booked = _summed_by(fills["account"], fills["market"], np.abs(fills["lots"]))
+        decided = _summed_by(rows["account"], rows["market"], outcome.decision.amounts)
+        place = "fills_lots"
+    else:
+        haircuts, nothing = outcome.haircuts, np.zeros_like
+        booked = _summed_by(
+            haircuts["account"], nothing(haircuts["account"]), haircuts["amount"]
+        )
+        decided = _summed_by(
+            rows["account"], nothing(rows["account"]), outcome.decision.amounts
+        )
+        place = "haircuts_amount"
+    for pair in sorted(booked.keys() | decided.keys()):
+        given, wanted = booked.get(pair, 0), decided.get(pair, 0)
+        if given != wanted:
+            yield _difference(call, place, pair[0], given, wanted)
+
+
+def _summed_by(account: Array, market: Array, amount: Array) -> dict[tuple[int, int], int]:
+    """Sums of amounts that are not zero, by account and market."""
+    found: dict[tuple[int, int], int] = {}
+    for i in np.flatnonzero(amount):
+        pair = int(account[i]), int(market[i])
+        found[pair] = found.get(pair, 0) + int(amount[i])
+    return found
 
 
 def _of_shortfall(call: Call, carried: int) -> Iterator[Difference]:

@@ -119,8 +119,17 @@ def _print_axioms(as_json: bool) -> None:
 
     table = axioms.table()
     if as_json:
-        print_json(table)
+        print_json([row._asdict() for row in table])
         return
+    names = list(axioms.AXIOMS)
+    rows = [["rule", *names]]
+    for row in table:
+        rows.append([row.rule, *("yes" if row.axioms[name] else "no" for name in names)])
+    print_table(rows)
+    typer.echo("\nyes: none of 300 random books breaks it. no: the worst book that does:")
+    for row in table:
+        for name, words in row.counterexamples.items():
+            typer.echo(f"  {row.rule}, {name}: {words}")
 
 
 @app.command()
@@ -244,15 +253,15 @@ def _touched(answer: Answer) -> str:
 
 
 def _top(answer: Answer) -> str:
+    """What the payer of largest capacity gives up of its profit, and the least it must."""
     from abm.units import usd
 
-    capacity = answer.outcome.decision.payers.capacity
-    if answer.bounds is None or len(capacity) == 0:
+    payers, amounts = answer.outcome.decision.payers, answer.outcome.decision.amounts
+    if answer.bounds is None or len(payers.row) == 0:
         return "."
-    row = answer.outcome.decision.payers.row[capacity.argmax()]
-    first = answer.wave.candidates["account"][row] - answer.first
-    paid = usd(int(answer.paid[first]))
-    return f"{paid:,.2f} ({usd(answer.bounds.least_top_1):,.2f})"
+    top = payers.capacity.argmax()
+    given = int(amounts[top]) * int(payers.worth[top]) // max(int(payers.capacity[top]), 1)
+    return f"{usd(given):,.2f} ({usd(answer.bounds.least_top_1):,.2f})"
 
 
 def _left(answer: Answer) -> str:

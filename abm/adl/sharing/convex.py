@@ -50,7 +50,7 @@ def power_penalty(
 
 def _tilted(capacity: Array, weight: Array, exponent: float) -> Array:
     """``capacity * (capacity / weight)**exponent`` up to a factor, safe from overflow."""
-    density = capacity / weight
+    density = _density(capacity, weight)
     largest = density.max(initial=0.0)
     if largest == 0.0:
         return density
@@ -59,6 +59,15 @@ def _tilted(capacity: Array, weight: Array, exponent: float) -> Array:
         density **= exponent
     density *= capacity
     return density
+
+
+def _density(capacity: Array, weight: Array) -> Array:
+    """``capacity / weight``, finite where that would overflow."""
+    with np.errstate(over="ignore"):
+        return np.minimum(capacity / weight, _LARGEST_DENSITY)
+
+
+_LARGEST_DENSITY = 1e300
 
 
 def exponential_penalty(
@@ -81,8 +90,9 @@ def exponential_penalty(
 
     def share(capacity: Array, weight: Array, budget: int) -> Array:
         slope = capacity / rate
-        ratio = np.divide(capacity, weight, out=np.ones_like(slope), where=capacity > 0)
-        return fill_clipped(slope * np.log(ratio), slope, capacity, budget)
+        density = _density(capacity, weight)
+        density[capacity == 0] = 1.0
+        return fill_clipped(slope * np.log(density), slope, capacity, budget)
 
     return _free_first(capacity, weight, budget, share)
 
@@ -106,7 +116,7 @@ def convex_penalty(
     """
 
     def share(capacity: Array, weight: Array, budget: int) -> Array:
-        slope = capacity / weight
+        slope = _density(capacity, weight)
 
         def amounts(log_multiplier: float) -> Array:
             with np.errstate(over="ignore", divide="ignore", invalid="ignore"):

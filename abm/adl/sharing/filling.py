@@ -7,11 +7,12 @@ weight until the row is full; ``clip(a + t * b, 0, c)`` may also start late.
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
 
-from abm.adl.sharing.rounding import round_to_sum
+from abm.adl.sharing.rounding import complete, floor_row, round_to_sum
 from abm.adl.sharing.selection import payable, real, whole
 from abm.compiled import kernel
 from abm.world import Array
@@ -45,9 +46,32 @@ def _fill_level(capacity: Any, weight: Any, budget: int) -> float:
         if slope <= 0.0:
             return np.inf
         better = np.float64(left) / slope
-        if better <= level:
+        if not better > level:
             return level
         level = better
+
+
+@kernel
+def _floor_filled(capacity: Any, weight: Any, level: float, amounts: Any, rest: Any) -> int:
+    """Whole parts of ``min(capacity, level * weight)``, what is left, and their sum."""
+    total = 0
+    for i in range(capacity.shape[0]):
+        amounts[i], rest[i] = floor_row(level * weight[i], capacity[i])
+        total += amounts[i]
+    return total
+
+
+@kernel
+def _floor_clipped(
+    start: Any, weight: Any, capacity: Any, level: float, amounts: Any, rest: Any
+) -> int:
+    """Whole parts of ``clip(start + level * weight, 0, capacity)``, and so on."""
+    total = 0
+    for i in range(capacity.shape[0]):
+        exact = start[i] + level * weight[i]
+        amounts[i], rest[i] = floor_row(exact, capacity[i])
+        total += amounts[i]
+    return total
 
 
 def fill(capacity: Array, weight: Array, budget: int) -> Array:
@@ -68,43 +92,58 @@ def fill(capacity: Array, weight: Array, budget: int) -> Array:
     budget = payable(capacity, budget)
     level = _fill_level(capacity, weight, budget)
     if not math.isinf(level):
-        return round_to_sum(np.minimum(capacity, level * weight), capacity, budget)
+        amounts, rest = np.empty_like(capacity), np.empty_like(weight)
+        paid = _floor_filled(capacity, weight, level, amounts, rest)
+        return complete(amounts, rest, capacity, budget - paid)
     amounts = np.where(weight > 0, capacity, 0)
-    rest = capacity - amounts
-    left = budget - int(amounts.sum())
-    total = max(int(rest.sum()), 1)
-    return amounts + round_to_sum(rest * (left / total), rest, left)
+    unpaid = budget - int(amounts.sum())
+    room = capacity - amounts
+    share = unpaid / max(int(room.sum()), 1)
+    return amounts + round_to_sum(room * share, room, unpaid)
 
 
 @kernel
-def _clipped_sum(
+def _linear_piece(
     start: Any, weight: Any, capacity: Any, level: float
-) -> tuple[float, float, float]:
-    """``sum(clip(start + level * weight, 0, capacity))`` and its slopes left and right."""
-    total = falling = rising = 0.0
+) -> tuple[float, float]:
+    """`intercept` and `slope` of ``sum(clip(start + t * weight, 0, capacity))`` at a level.
+
+    Rows at a bound count with the bound, the others with their line.
+    """
+    intercept = slope = 0.0
     for i in range(start.shape[0]):
         amount = start[i] + level * weight[i]
-        total += min(max(amount, 0.0), capacity[i])
-        falling += weight[i] if 0.0 < amount <= capacity[i] else 0.0
-        rising += weight[i] if 0.0 <= amount < capacity[i] else 0.0
-    return total, falling, rising
+        within = min(max(amount, 0.0), capacity[i])
+        rate = weight[i] if 0.0 < amount < capacity[i] else 0.0
+        slope += rate
+        intercept += within - level * rate
+    return intercept, slope
 
 
-def _bracket(start: Array, weight: Array, capacity: Array) -> tuple[float, float]:
-    """A level at which nobody who can move pays yet, and one at which all are full."""
-    moves = weight > 0
-    if not moves.any():
-        return 0.0, 0.0
-    low = -start[moves] / weight[moves]
-    high = (capacity[moves] - start[moves]) / weight[moves]
-    return float(low.min()), float(high.max())
+def _halfway(low: float, high: float) -> float:
+    """The float in the middle of all floats between two: a mean of any magnitudes."""
+    bits = np.array([low, high]).view(np.int64)
+    # Negative floats have the order of their bits turned.
+    a, b = (int(x) if x >= 0 else -(int(x) & _MAGNITUDE) for x in bits)
+    middle = (a + b) // 2
+    magnitude = np.array([abs(middle)]).view(np.float64)[0]
+    return math.copysign(float(magnitude), middle)
+
+
+_MAGNITUDE = (1 << 63) - 1
+"""All bits of a float but its sign."""
+
+_LAST_BITS = 1e-15
+"""Steps as short as this are the rounding of a sum."""
 
 
 def clipped_level(start: Array, weight: Array, capacity: Array, budget: float) -> float:
     """The t with ``sum(clip(start + t * weight, 0, capacity)) = budget``.
 
-    Newton's method within a bracket that halves at least every other pass. At most about
-    120 passes of O(n), mostly about ten.
+    Newton's method; a step that leaves the bracket or follows one that did not halve the
+    gap is replaced by bisection over the floats themselves, so that it cannot circle and
+    levels of any magnitude are found. It ends when a step stays on its linear piece.
+    Mostly about ten passes of O(n), at most about 200.
 
     Parameters
     ----------
@@ -112,24 +151,24 @@ def clipped_level(start: Array, weight: Array, capacity: Array, budget: float) -
         Weights not negative.
     budget : float
     """
-    low, high = _bracket(start, weight, capacity)
-    level = 0.5 * (low + high)
-    by_slope = True
-    while low < high:
-        total, falling, rising = _clipped_sum(start, weight, capacity, level)
-        missing = budget - total
-        if abs(missing) < 0.5:
-            # Less than a unit; one more step ends exactly on this linear piece.
-            slope = rising if missing > 0 else falling
-            return level + missing / slope if slope > 0 else level
+    low, high = -sys.float_info.max, sys.float_info.max
+    intercept, slope = float(start.sum()), float(weight.sum())
+    level = (budget - intercept) / slope if slope > 0 else 0.0
+    before = math.inf
+    while True:
+        intercept, slope = _linear_piece(start, weight, capacity, level)
+        missing = budget - (intercept + slope * level)
+        if missing == 0.0:
+            return level
         low, high = (level, high) if missing > 0 else (low, level)
-        slope = rising if missing > 0 else falling
-        guess = level + missing / slope if by_slope and slope > 0 else math.nan
-        by_slope = not by_slope
-        level = guess if low < guess < high else 0.5 * (low + high)
-        if not low < level < high:
-            break
-    return level
+        guess = (budget - intercept) / slope if slope > 0 else math.nan
+        if math.isclose(guess, level, rel_tol=_LAST_BITS, abs_tol=0.0):
+            return level
+        if not low < guess < high or abs(missing) > 0.5 * before:
+            guess = _halfway(low, high)
+            if not low < guess < high:
+                return level
+        before, level = abs(missing), guess
 
 
 def fill_clipped(start: Array, weight: Array, capacity: Array, budget: int) -> Array:
@@ -146,4 +185,6 @@ def fill_clipped(start: Array, weight: Array, capacity: Array, budget: int) -> A
     budget = payable(capacity, budget)
     room = capacity.astype(np.float64)
     level = clipped_level(start, weight, room, budget)
-    return round_to_sum(np.clip(start + level * weight, 0.0, room), capacity, budget)
+    amounts, rest = np.empty_like(capacity), np.empty_like(start)
+    paid = _floor_clipped(start, weight, capacity, level, amounts, rest)
+    return complete(amounts, rest, capacity, budget - paid)

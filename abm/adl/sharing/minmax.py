@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import optimize, sparse
 
@@ -38,6 +40,7 @@ def min_max_lots(
     budget: int,
     *,
     time_limit_s: float = 30.0,
+    gap: float = 0.0,
 ) -> Array:
     """Whole lots that minimise the largest loss of an account against its equity.
 
@@ -59,6 +62,9 @@ def min_max_lots(
     budget : int
         Quanta; what all lots are worth, or more, takes all.
     time_limit_s : float
+    gap : float
+        Relative distance to the optimum that is accepted as proof. 0 wants the optimum
+        itself, which with lots of many different values may take too long.
 
     Returns
     -------
@@ -77,12 +83,18 @@ def min_max_lots(
         return np.zeros_like(value)
     if budget >= worth:
         return most
-    lots = _solve(value, most, account, equity, budget, time_limit_s)
+    options = {"time_limit": time_limit_s, "mip_rel_gap": gap}
+    lots = _solve(value, most, account, equity, budget, options)
     return _give_back(lots, value, budget)
 
 
 def _solve(
-    value: Array, most: Array, account: Array, equity: Array, budget: int, limit_s: float
+    value: Array,
+    most: Array,
+    account: Array,
+    equity: Array,
+    budget: int,
+    options: Any,
 ) -> Array:
     """The program in HiGHS; money is in units of the largest lot, so that it is near 1."""
     n, unit = len(value), float(value.max())
@@ -101,7 +113,7 @@ def _solve(
             optimize.LinearConstraint(need, budget / unit, np.inf),
             optimize.LinearConstraint(within, -np.inf, 0.0),
         ],
-        options={"time_limit": limit_s, "mip_rel_gap": 0.0},
+        options=options,
     )
     if found.status != 0:
         raise UnsolvedError(str(found.message))

@@ -29,7 +29,7 @@ def _shares(capacity: Any, budget: int, total: int, amounts: Any, remainders: An
     paid = 0
     for i in range(capacity.shape[0]):
         share: Any = np.int64(np.float64(capacity[i]) * ratio)
-        if not small or share >= _EXACT_AS_FLOAT:
+        if not small or not 0 <= share < _EXACT_AS_FLOAT:
             share = fraction_of(capacity[i], budget, total)
         rest = capacity[i] * budget - share * total
         if rest < 0:
@@ -88,6 +88,13 @@ def by_weight(capacity: Array, weight: Array, budget: int) -> Array:
     return fill(capacity, weight, budget)
 
 
+@kernel
+def _within(capacity: Any, cap: Any, most: Any) -> None:
+    for i in range(capacity.shape[0]):
+        part = np.int64(np.float64(capacity[i]) * min(max(cap[i], 0.0), 1.0))
+        most[i] = capacity[i] if cap[i] >= 1.0 else min(part, capacity[i])
+
+
 def capacity_within(capacity: Array, cap: Array) -> Array:
     """Whole units that a cap on the share of capacity leaves to be taken.
 
@@ -97,9 +104,10 @@ def capacity_within(capacity: Array, cap: Array) -> Array:
     cap : array of float64, shape (n,)
         Largest share of each, from 0 to 1.
     """
-    capacity, cap = whole(capacity), real(cap)
-    part = np.minimum(np.floor(capacity * cap).astype(np.int64), capacity)
-    return np.where(cap >= 1.0, capacity, np.maximum(part, 0))
+    capacity = whole(capacity)
+    most = np.empty_like(capacity)
+    _within(capacity, real(cap), most)
+    return most
 
 
 def capped_pro_rata(capacity: Array, cap: Array, budget: int) -> Array:

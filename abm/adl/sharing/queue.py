@@ -10,6 +10,7 @@ from abm.adl.sharing.selection import (
     payable,
     real,
     take_by_key,
+    take_first,
     whole,
 )
 from abm.world import Array
@@ -55,19 +56,15 @@ def lexicographic_queue(capacity: Array, score: Array, budget: int) -> Array:
     array of int64, shape (n,)
     """
     capacity, score = whole(capacity), np.asarray(score)
-    left = payable(capacity, budget)
-    if left == int(capacity.sum()):
+    budget = payable(capacity, budget)
+    if budget == int(capacity.sum()):
         return capacity.copy()
-    amounts = np.zeros_like(capacity)
-    rows = np.arange(len(capacity))
-    for column in range(score.shape[1]):
-        keys = keys_of(score[rows, column])
-        marginal, left = find_marginal(keys, capacity[rows], left)
-        ahead = rows[keys > marginal]
-        amounts[ahead] = capacity[ahead]
-        rows = rows[keys == marginal]
-    before = np.cumsum(capacity[rows]) - capacity[rows]
-    amounts[rows] = np.clip(left - before, 0, capacity[rows])
+    keys = keys_of(score[:, 0])
+    marginal, left = find_marginal(keys, capacity, budget)
+    amounts = take_first(keys, capacity, marginal, left)
+    tied = np.flatnonzero(keys == marginal)
+    if len(tied) > 1 and score.shape[1] > 1:
+        amounts[tied] = lexicographic_queue(capacity[tied], score[tied, 1:], left)
     return amounts
 
 

@@ -20,7 +20,7 @@ from abm.adl.sharing.selection import (
     take_by_key,
     whole,
 )
-from abm.compiled import kernel
+from abm.compiled import inlined, kernel
 from abm.world import Array
 
 
@@ -36,18 +36,23 @@ Rounding = Callable[[Array, Array, int], Rounded]
 """Takes real amounts, capacities and the budget that the amounts should sum to."""
 
 
+@inlined
+def floor_row(exact: float, most: int) -> tuple[Any, float]:
+    """The whole part of an amount within capacity, and what is left of it."""
+    amount: Any = most
+    if exact < np.float64(most):
+        amount = min(most, np.int64(exact)) if exact > 0.0 else 0
+    rest = exact - np.float64(amount)
+    return amount, rest if rest > 0.0 else 0.0
+
+
 @kernel
 def _floor(exact: Any, capacity: Any, amounts: Any, rest: Any) -> int:
     """Whole parts within capacity, what is left of each, and the sum of whole parts."""
     total = 0
     for i in range(exact.shape[0]):
-        most = capacity[i]
-        amount = most
-        if exact[i] < np.float64(most):
-            amount = min(most, max(0, np.int64(exact[i])))
-        amounts[i] = amount
-        rest[i] = exact[i] - np.float64(amount)
-        total += amount
+        amounts[i], rest[i] = floor_row(exact[i], capacity[i])
+        total += amounts[i]
     return total
 
 
@@ -114,13 +119,28 @@ def round_to_sum(exact: Array, capacity: Array, budget: int) -> Array:
     capacity, exact = whole(capacity), real(exact)
     amounts, rest = np.empty_like(capacity), np.empty_like(exact)
     missing = budget - _floor(exact, capacity, amounts, rest)
+    return complete(amounts, rest, capacity, missing)
+
+
+def complete(amounts: Array, rest: Array, capacity: Array, missing: int) -> Array:
+    """Add what whole parts lack to the largest remainders; take back if they exceed.
+
+    Changes and returns `amounts`.
+
+    Parameters
+    ----------
+    amounts, capacity : array of int64, shape (n,)
+    rest : array of float64, shape (n,)
+        Not negative, so that their bits order as they do.
+    missing : int
+    """
+    keys = rest.view(np.uint64)
     if missing > 0:
-        return hand_out(amounts, keys_of(rest), capacity, missing)
+        return hand_out(amounts, keys, capacity, missing)
     if missing < 0:
-        # Units are taken back from the smallest remainders, the later row first.
-        keys = keys_of(-rest[::-1])
+        # Backwards: of equal remainders the later row gives its unit up.
         paid = amounts[::-1].copy()
-        back = hand_out(np.zeros_like(paid), keys, paid, -missing)
+        back = hand_out(np.zeros_like(paid), ~keys[::-1], paid, -missing)
         amounts -= back[::-1]
     return amounts
 
@@ -132,20 +152,20 @@ def largest_remainder(exact: Array, capacity: Array, budget: int) -> Rounded:
 
 
 def floor(exact: Array, capacity: Array, budget: int) -> Rounded:
-    """Whole parts only; undershoots by less than one unit a payer with a fraction. O(n)."""
+    """Whole parts only; undershoots by one unit at most a payer with a fraction. O(n)."""
     capacity, exact = whole(capacity), real(exact)
     amounts, rest = np.empty_like(capacity), np.empty_like(exact)
     _floor(exact, capacity, amounts, rest)
-    lost = max(int(np.count_nonzero(rest > 0)) - 1, 0)
+    lost = int(np.count_nonzero(rest > 0))
     budget = payable(capacity, budget)
     return Rounded(amounts, max(budget - lost, 0), budget)
 
 
 def ceil(exact: Array, capacity: Array, budget: int) -> Rounded:
-    """The next whole amount up; overshoots by less than one unit a payer. O(n)."""
+    """The next whole amount up; overshoots by one unit at most a payer. O(n)."""
     amounts = _up(np.ceil(exact), capacity)
     budget = payable(capacity, budget)
-    gained = max(int(np.count_nonzero(amounts > exact)) - 1, 0)
+    gained = int(np.count_nonzero(amounts > exact))
     return Rounded(amounts, budget, min(budget + gained, int(capacity.sum())))
 
 

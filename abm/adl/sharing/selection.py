@@ -132,6 +132,13 @@ def find_marginal(keys: Array, capacity: Array, budget: int) -> tuple[np.uint64,
     return np.uint64(key), int(left)
 
 
+def take_first(keys: Array, capacity: Array, marginal: np.uint64, left: int) -> Array:
+    """What a queue takes, given where it ends (see :func:`find_marginal`)."""
+    amounts = np.empty_like(capacity)
+    _take_first(keys, capacity, marginal, left, amounts)
+    return amounts
+
+
 def take_by_key(keys: Array, capacity: Array, budget: int) -> Array:
     """Take all from the largest key, then the next, ties in the order of rows.
 
@@ -141,9 +148,7 @@ def take_by_key(keys: Array, capacity: Array, budget: int) -> Array:
     if budget == int(capacity.sum()):
         return capacity.copy()
     marginal, left = find_marginal(keys, capacity, budget)
-    amounts = np.empty_like(capacity)
-    _take_first(keys, capacity, marginal, left, amounts)
-    return amounts
+    return take_first(keys, capacity, marginal, left)
 
 
 @kernel

@@ -1,0 +1,65 @@
+"""Every rule gives whole amounts within capacity that sum to the budget, always."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from abm.adl.sharing.proportional import capacity_within
+from tests.adl.sharing.books import CAPPED, RULES, Wave, wave
+
+WAVES = 10_000
+
+
+def _check(name, given_wave):
+    amounts = RULES[name](given_wave)
+    most = given_wave.capacity
+    if name in CAPPED:
+        most = capacity_within(most, given_wave.cap)
+    assert amounts.dtype == np.int64
+    assert (amounts >= 0).all(), given_wave
+    assert (amounts <= most).all(), given_wave
+    wanted = max(0, min(given_wave.budget, int(most.sum())))
+    assert int(amounts.sum()) == wanted, given_wave
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_amounts_are_whole_within_capacity_and_sum_to_the_budget(name):
+    rng = np.random.default_rng(7)
+    for _ in range(WAVES):
+        _check(name, wave(rng))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_leaves_its_arguments_as_they_were(name):
+    rng = np.random.default_rng(8)
+    for _ in range(50):
+        before = wave(rng)
+        after = Wave(*(np.copy(x) if isinstance(x, np.ndarray) else x for x in before))
+        RULES[name](after)
+        for old, new in zip(before, after, strict=True):
+            assert np.array_equal(old, new)
+
+
+@pytest.mark.parametrize("name", RULES)
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_no_book_that_hypothesis_can_think_of_breaks_a_rule(name, data):
+    n = data.draw(st.integers(0, 8))
+
+    def floats(low, high):
+        numbers = st.floats(low, high, allow_nan=False)
+        return np.array(data.draw(st.lists(numbers, min_size=n, max_size=n)), float)
+
+    whole = st.lists(st.integers(0, 2**59), min_size=n, max_size=n)
+    book = Wave(
+        np.array(data.draw(whole), np.int64),
+        data.draw(st.integers(-10, 2**62)),
+        floats(-1e12, 1e12),
+        floats(0.0, 1e12),
+        floats(0.0, 1.0),
+        np.array(data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)), int),
+    )
+    _check(name, book)

@@ -1,0 +1,74 @@
+"""The min-max program: closed form, whole lots, and when it is refused."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from abm.adl.sharing.minmax import UnsolvedError, min_max, min_max_lots
+from abm.adl.sharing.proportional import pro_rata
+
+
+def _largest_loss(lots, value, account, equity):
+    paid = np.bincount(account, lots * value, len(equity))
+    return max((p / e for p, e in zip(paid, equity, strict=True) if p > 0), default=0.0)
+
+
+def test_against_capacity_it_is_pro_rata():
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        capacity = rng.integers(1, 10**9, 9)
+        budget = int(rng.random() * capacity.sum())
+        given = min_max(capacity, capacity.astype(float), budget)
+        assert np.abs(given - pro_rata(capacity, budget)).max() <= 1
+
+
+def test_in_whole_lots_nothing_is_better():
+    rng = np.random.default_rng(2)
+    for _ in range(40):
+        rows, accounts = 5, 3
+        value, most = rng.integers(3, 40, rows), rng.integers(0, 4, rows)
+        account, equity = rng.integers(0, accounts, rows), rng.uniform(10, 100, accounts)
+        budget = int(rng.integers(0, (value * most).sum() + 1))
+        best = min(
+            _largest_loss(np.array(lots), value, account, equity)
+            for lots in itertools.product(*(range(m + 1) for m in most))
+            if (np.array(lots) * value).sum() >= budget
+        )
+        lots = min_max_lots(value, most, account, equity, budget)
+        assert ((lots >= 0) & (lots <= most)).all()
+        assert _largest_loss(lots, value, account, equity) == pytest.approx(best, rel=1e-6)
+
+
+def test_the_overshoot_is_below_the_value_of_every_lot_taken():
+    rng = np.random.default_rng(3)
+    for _ in range(8):
+        value, most = rng.integers(10**6, 10**8, 30), rng.integers(1, 50, 30)
+        account, equity = rng.integers(0, 10, 30), rng.uniform(1e8, 1e10, 10)
+        budget = int(0.3 * (value * most).sum())
+        lots = min_max_lots(value, most, account, equity, budget, gap=1e-2)
+        overshoot = int((lots * value).sum()) - budget
+        assert 0 <= overshoot < value[lots > 0].min()
+
+
+def test_accounts_without_equity_are_not_asked():
+    value, most, account = np.array([10, 10]), np.array([5, 5]), np.array([0, 1])
+    lots = min_max_lots(value, most, account, np.array([0.0, 100.0]), 35)
+    assert lots.tolist() == [0, 4]
+    assert min_max_lots(value, most, account, np.array([0.0, 1.0]), 999).tolist() == [0, 5]
+
+
+def test_what_is_not_proved_in_time_is_refused_with_the_reason():
+    rng = np.random.default_rng(4)
+    value, most = rng.integers(10**6, 10**8, 3000), rng.integers(1, 50, 3000)
+    account, equity = rng.integers(0, 900, 3000), rng.uniform(1e8, 1e10, 900)
+    budget = int(0.3 * (value * most).sum())
+    with pytest.raises(UnsolvedError, match=r"Time limit"):
+        min_max_lots(value, most, account, equity, budget, time_limit_s=0.001)
+
+
+def test_nothing_is_asked_of_nobody():
+    none = np.zeros(0, np.int64)
+    assert min_max_lots(none, none, none, np.zeros(0), 5).tolist() == []

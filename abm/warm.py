@@ -59,10 +59,11 @@ def _stages() -> list[Callable[[], object]]:
     """Calls that compile the kernels, the small ones first."""
     from abm import genesis, step
     from abm import world as w
-    from abm.adl import eligibility, seniority, settlement
+    from abm.adl import eligibility, scores, seniority, settlement
     from abm.adl.answers import build
     from abm.adl.compose import PRESETS, compose
     from abm.adl.record import Payers
+    from abm.adl.sharing.payouts import last_takes_rest
     from abm.adl.wave import gather
     from abm.engine import Engine
     from abm.market.makers import requote
@@ -87,6 +88,11 @@ def _stages() -> list[Callable[[], object]]:
         stop_cutting_withdrawals(worlds[0].ledger)
         seniority.tiers(gather(worlds[0], 0, True), payers, [none])
 
+    def rank_and_round() -> None:
+        wave = gather(worlds[0], 0, True)
+        scores.random()(wave, Payers(none, none, none, none))
+        last_takes_rest(np.ones(1, np.int64), 1)
+
     def finish() -> None:
         engine = Engine(worlds[0], compose("none", PRESETS["none"]))
         engine.run_to(tiny.time.steps)
@@ -101,5 +107,6 @@ def _stages() -> list[Callable[[], object]]:
         lambda: liquidate(worlds[0]),
         lambda: step.advance(worlds[0], 1),
         settle_nothing,
+        rank_and_round,
         finish,
     ]

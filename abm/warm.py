@@ -82,7 +82,9 @@ def _stages() -> list[Callable[[], object]]:
         for answer in (entry, "cash", "withdrawals"):
             part = build("settlement", answer, settlement.ANSWERS)
             part.book(worlds[0], wave, payers, none, none)
-            eligibility.positions()(wave, part.worst(wave), ())
+            part.worst(wave)
+        for who in (eligibility.positions(), eligibility.profits(), eligibility.holders()):
+            who(wave, wave.candidates["value"].copy(), ())
         stop_cutting_withdrawals(worlds[0].ledger)
         seniority.tiers(gather(worlds[0], 0, True), payers, [none])
 

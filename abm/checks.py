@@ -15,7 +15,7 @@ from abm.units import INT64_MAX, PPM, QUANTA_PER_USD
 
 if TYPE_CHECKING:
     from abm.rules import Policy, Rung, Venue
-    from abm.scenario import Market, Scenario, Time
+    from abm.scenario import Market, Run, Scenario, Time
 
 ALL_MARKETS = "all"
 """What a shock calls all markets at once, so that no market can be called so."""
@@ -98,6 +98,19 @@ def of_venue(venue: Venue) -> Iterator[Fault]:
         if rung.rung == "backstop" and venue.vault_usd == 0.0:
             message = "needs a vault: venue.vault_usd must be greater than 0"
             yield Fault(("ladder", i, "rung"), message, rung.rung)
+
+
+def of_run(run: Run) -> Iterator[Fault]:
+    """A stopping rule looks at policies that are run, and at two if at a difference."""
+    if run.stop is None:
+        return
+    for key in ("policy", "less"):
+        name = getattr(run.stop, key)
+        if name is not None and name not in run.policies:
+            known = ", ".join(run.policies)
+            yield Fault(("stop", key), f"must be one of run.policies ({known})", name)
+    if run.stop.less is not None and run.stop.less == (run.stop.policy or run.policies[0]):
+        yield Fault(("stop", "less"), "must be another policy than run.stop.policy")
 
 
 def of_policy(policy: Policy) -> Iterator[Fault]:

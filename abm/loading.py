@@ -114,7 +114,7 @@ def override(document: Document, text: str) -> Document:
         raise ScenarioError(f"{source}: must be KEY=VALUE, such as run.runs=4")
     if key[0] == "extends":
         raise ScenarioError(f"{source}: extends can be said in a file only")
-    new = plain(_value(words), source, len(key))
+    new = plain(value_of(words), source, len(key))
     place, data = _placed(document.data, key, new, source)
     at = _first_new(document.data, place)
     value = new if at == place else faults.look_up(data, at)
@@ -237,14 +237,15 @@ def _split(name: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """What a text says: TOML, or text if it is none."""
     try:
         parsed = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
         return text.strip()
-    value = parsed["value"] if len(parsed) == 1 else text.strip()
-    whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
-    return int(value) if whole else value  # 1e5 is a fine number of accounts
+    found = parsed["value"] if len(parsed) == 1 else text.strip()
+    whole = isinstance(found, float) and found.is_integer() and abs(found) < 2**53
+    return int(found) if whole else found  # 1e5 is a fine number of accounts
 
 
 def _placed(data: Any, key: tuple[str, ...], value: Any, source: str) -> tuple[Key, Any]:

@@ -285,9 +285,11 @@ class Population(Part):
       one account would be worth more than `largest_share` of `positions` average ones:
       so a venue scaled down keeps the shape of the whole. Accounts without a position
       have `idle_equity_share` of it.
-    * Log leverage is normal. Below the median equity it grows with
-      ``equity ** leverage_equity_slope``. `token_share` of the traders hold little more
-      than a token, `token_leverage`. No position is opened below `least_position_usd`.
+    * Log leverage is Student's with `leverage_degrees` of freedom (the fewer, the heavier
+      both tails; normal by default) and scale `leverage_log_sd`. At an equity below
+      `leverage_slope_below_usd` it goes with ``equity ** leverage_equity_slope``.
+      `token_share` of the traders hold little more than a token, `token_leverage`. No
+      position is opened below `least_position_usd`.
     * A holder has another market with odds ``more_markets_share / (1 - ...)``, which
       grow with equity to the power `more_markets_slope`. Small positions choose
       markets by popularity, those far above `large_position_usd` by weight; the more
@@ -327,16 +329,22 @@ class Population(Part):
         description="equity of who holds nothing, share of the others'",
     )
     leverage_median: Positive = Field(
-        0.65, description="leverage of an account of median equity"
+        0.65, description="median leverage, but for small accounts"
     )
     leverage_log_sd: Real = Field(
         1.0,
         ge=0.0,
         le=5.0,
-        description="standard deviation of log leverage at given equity",
+        description="scale of log leverage at given equity",
+    )
+    leverage_degrees: Real = Field(
+        LARGEST, ge=1.0, le=LARGEST, description="degrees of freedom of log leverage"
     )
     leverage_equity_slope: Real = Field(
         -0.1, ge=-2.0, le=2.0, description="rise of log leverage per unit of log equity"
+    )
+    leverage_slope_below_usd: Dollars = Field(
+        910.0, description="equity below which leverage depends on it, USD"
     )
     token_share: Share = Field(
         0.07, description="share of traders who hold little more than a token"
@@ -377,6 +385,24 @@ class Population(Part):
     )
 
 
+class Stop(Part):
+    """When a batch stops before all its runs: once a mean is known well enough."""
+
+    measure: Name = Field("deficit_usd", description="column of the table of runs")
+    policy: Name | None = Field(None, description="whose mean; the first policy's if none")
+    less: Name | None = Field(
+        None, description="policy whose value of the same run is subtracted"
+    )
+    half_width: Positive = Field(
+        description="half-width of the interval of the mean to reach"
+    )
+    relative: Flag = Field(False, description="half_width is a share of the mean")
+    level: Real = Field(0.95, ge=0.5, le=0.9999, description="confidence")
+    least_runs: Whole = Field(
+        32, ge=16, le=100_000_000, description="runs before which it does not stop"
+    )
+
+
 class Run(Part):
     """The Monte Carlo plan."""
 
@@ -392,6 +418,10 @@ class Run(Part):
         5.0, description="shortfalls closer together than this are one episode, s"
     )
     block: Whole = Field(8, ge=1, le=100_000, description="runs written at a time")
+    stop: Stop | None = Field(None, description="stop early when a mean is known")
+
+    def _faults(self) -> Iterable[Fault]:
+        return checks.of_run(self)
 
 
 class Outputs(Part):

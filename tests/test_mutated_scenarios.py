@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from abm.cli import app
 from abm.scenario import ScenarioError, from_mapping, load
 from abm.toml_out import key_to_toml, to_toml
 from tests.scenario_files import SOURCES, Key, only_line, tree_of, walk
@@ -97,6 +99,16 @@ def mutations_of(source: str) -> Iterator[Mutation]:
                 yield Mutation(source, f"{wrong!r}", key, set_to(wrong))
 
 
+def mutated(mutation: Mutation) -> dict[str, Any]:
+    """The source with its one thing wrong."""
+    tree = tree_of(mutation.source)
+    holder: Any = tree
+    for part in mutation.key[:-1]:
+        holder = holder[part]
+    mutation.change(holder, mutation.key[-1])
+    return tree
+
+
 MUTATIONS = [*mutations_of("minimal"), *mutations_of("big")]
 
 
@@ -114,12 +126,7 @@ def bad_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_mutated_file_gives_one_line_with_file_and_key(
     mutation: Mutation, bad_file: Path
 ) -> None:
-    tree = tree_of(mutation.source)
-    holder: Any = tree
-    for part in mutation.key[:-1]:
-        holder = holder[part]
-    mutation.change(holder, mutation.key[-1])
-    bad_file.write_text(to_toml(tree))
+    bad_file.write_text(to_toml(mutated(mutation)))
     with pytest.raises(ScenarioError) as error:
         load(bad_file)
     message = only_line(error)
@@ -133,6 +140,25 @@ def test_a_mutated_file_gives_one_line_with_file_and_key(
     else:
         assert f"{key} = " in message
         assert ": must be " in message
+
+
+def test_the_command_gives_that_line_exit_code_2_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bad_file = tmp_path / "bad.toml"
+    chosen = MUTATIONS[:: len(MUTATIONS) // 250]
+    assert len(chosen) >= 200
+    for number, mutation in enumerate(chosen):
+        bad_file.write_text(to_toml(mutated(mutation)))
+        command = ("run", "check")[number % 2]
+        done = CliRunner().invoke(app, [command, bad_file.name])
+        assert done.exit_code == 2, (str(mutation), done.output)
+        lines = done.stderr.splitlines()
+        assert len(lines) == 1, (str(mutation), lines)
+        assert lines[0].startswith(f"adl: {bad_file.name}: {key_to_toml(*mutation.key)}")
+        assert not done.stdout
+        assert list(tmp_path.iterdir()) == [bad_file]
 
 
 # --- anything at all --------------------------------------------------------------------

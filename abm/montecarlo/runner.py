@@ -6,73 +6,22 @@ import importlib.metadata
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 from tqdm import tqdm
 
-from abm import genesis, step
-from abm import world as w
-from abm.adl.policy import Policy
-from abm.adl.wave import PolicyError
-from abm.engine import Engine, policy_of
-from abm.montecarlo import store, tables
+from abm.montecarlo import cluster, stopping, store
+from abm.montecarlo.blocks import Done, code_sha256, run_block
 from abm.montecarlo.plan import Block, Plan
-from abm.scenario import Scenario
+from abm.scenario import ScenarioError, from_mapping
 
-
-def run_one(
-    plan: Plan, run: int, policies: list[Policy], paranoid: bool = False
-) -> list[dict[str, pa.Table]]:
-    """Run one seed under every policy; the past until the first wave is shared.
-
-    Returns
-    -------
-    list of dict
-        The tables of each policy's run, in the order of `policies`.
-    """
-    scenario = plan.scenario
-    first_runs = run < scenario.outputs.paths_of_first_runs
-    world = genesis.new_world(scenario, plan.seed(run))
-    if first_runs:
-        interval = round(scenario.outputs.path_interval_s * 1000)
-        world.clock[0]["path_interval_ms"] = interval
-    start = w.copy(world)
-    past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid)
-    past.run_to(scenario.time.steps, stop_at_wave=True)
-    names = tables.Names.of(scenario)
-    audit = first_runs and scenario.outputs.audit
-    found = []
-    for policy in policies:
-        engine = past.fork(policy)
-        try:
-            _go_on(engine, scenario)
-            found.append(tables.of_run(engine, start, names, run, audit=audit))
-        except PolicyError as error:
-            found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
-    return found
-
-
-def _go_on(engine: Engine, scenario: Scenario) -> None:
-    """Answer the wave that the past stopped at, if it did, and run to the end."""
-    if int(engine.world.clock[0]["phase"]) == step.WAVING:
-        engine.answer_wave()
-    engine.run_to(scenario.time.steps)
-    engine.finish()
-
-
-def run_block(plan: Plan, block: Block, folder: Path, paranoid: bool = False) -> int:
-    """Compute and write a block; return how many of its runs failed."""
-    policies = [policy_of(plan.scenario, name) for name in plan.policies]
-    parts = [part for run in block.runs for part in run_one(plan, run, policies, paranoid)]
-    whole = {
-        name: pa.concat_tables([part[name] for part in parts]) for name in store.SCHEMAS
-    }
-    store.write_block(folder, block.number, whole)
-    return int(sum(whole["runs"]["failed"].to_pylist()))
+# --- batches ----------------------------------------------------------------------------
 
 
 def new_manifest(plan: Plan) -> dict[str, Any]:
@@ -80,86 +29,237 @@ def new_manifest(plan: Plan) -> dict[str, Any]:
     return {
         "name": plan.scenario.name,
         "version": importlib.metadata.version("adl-abm"),
+        "code_sha256": code_sha256(),
         "scenario": plan.scenario.resolved(),
         "scenario_sha256": plan.scenario.sha256(),
         "policies": list(plan.policies),
         "first_seed": plan.seed(0),
         "runs": plan.runs,
         "block": plan.scenario.run.block,
+        "stopped": None,
         "blocks": {},
     }
 
 
+class How(NamedTuple):
+    """How a batch is computed; its results do not depend on it.
+
+    `workers` are processes, one a core if None; `paranoid` checks every invariant after
+    every step; `quiet` shows no progress bar (there is none either where standard error is
+    no terminal); after `minutes` no new block is begun; `scheduler` is the address of a
+    Dask scheduler whose workers compute the blocks.
+    """
+
+    workers: int | None = None
+    paranoid: bool = False
+    quiet: bool = False
+    minutes: float | None = None
+    scheduler: str | None = None
+
+
 def run_batch(
-    plan: Plan,
-    folder: Path,
-    *,
-    workers: int | None = None,
-    paranoid: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
+    plan: Plan, folder: Path, *, overwrite: bool = False, **how: Any
 ) -> store.Batch:
     """Run a plan into a new folder.
 
     Parameters
     ----------
-    workers : int, optional
-        Processes; one a core if not given. The result does not depend on it.
-    paranoid : bool
-        Check every invariant after every step.
     overwrite : bool
         Replace a run folder of the same name.
-    quiet : bool
-        Show no progress bar (there is none either where standard error is no terminal).
+    **how
+        The fields of :class:`How`.
 
     Raises
     ------
     StoreError
-        If the folder cannot be written.
+        If the folder cannot be written, or another process is working on it.
     KeyboardInterrupt
         After Ctrl-C; the blocks that were whole are kept.
     """
+    _check_measure(plan)
     store.create(folder, overwrite=overwrite)
-    manifest = new_manifest(plan)
-    store.write_manifest(folder, manifest)
-    blocks = plan.blocks()
-    workers = min(workers or os.cpu_count() or 1, len(blocks))
-    bar = tqdm(total=plan.runs, unit="run", disable=True if quiet else None)
+    with store.locked(folder):
+        manifest = new_manifest(plan)
+        store.write_manifest(folder, manifest)
+        return _go_on_with(plan, folder, manifest, How(**how))
+
+
+def resume_batch(folder: Path, **how: Any) -> store.Batch:
+    """Go on with a batch that was interrupted; whole blocks are not computed again.
+
+    The result is byte for byte that of a batch that was never interrupted. Blocks whose
+    files are missing or damaged are computed again.
+
+    Raises
+    ------
+    StoreError
+        If it is no run folder, if another process is working on it, or if the scenario or
+        the code is not what the batch was begun with.
+    KeyboardInterrupt
+        After Ctrl-C; the blocks that were whole are kept.
+    """
+    with store.locked(folder):
+        manifest = store.Batch(folder).manifest
+        plan = _plan_of(folder, manifest)
+        store.remove_partial_files(folder)
+        for number, block in list(manifest["blocks"].items()):
+            if store.damage(folder, int(number), block["sha256"]) is not None:
+                del manifest["blocks"][number]
+                manifest["stopped"] = None
+        return _go_on_with(plan, folder, manifest, How(**how))
+
+
+def _plan_of(folder: Path, manifest: dict[str, Any]) -> Plan:
+    """The plan that a batch was begun with, if this code still does the same."""
+    changed = f"{folder / store.MANIFEST}: cannot go on: "
+    try:
+        scenario = from_mapping(manifest["scenario"])
+    except ScenarioError as error:
+        raise store.StoreError(f"{changed}its scenario is not valid: {error}") from None
+    if scenario.sha256() != manifest["scenario_sha256"]:
+        raise store.StoreError(
+            f"{changed}its scenario was changed since the batch was begun "
+            "(scenario_sha256 is of another)"
+        )
+    version = importlib.metadata.version("adl-abm")
+    if version != manifest["version"]:
+        raise store.StoreError(
+            f"{changed}it was begun with version {manifest['version']}, this is {version}"
+        )
+    if code_sha256() != manifest["code_sha256"]:
+        raise store.StoreError(
+            f"{changed}the code of abm was changed since the batch was begun (version "
+            f"{version} both; code_sha256 is of another)"
+        )
+    return Plan.of(scenario)
+
+
+def _check_measure(plan: Plan) -> None:
+    stop = plan.scenario.run.stop
+    if stop is None:
+        return
+    schema = store.SCHEMAS["runs"]
+    known = [f.name for f in schema if pa.types.is_floating(f.type)]
+    if stop.measure not in known:
+        raise store.StoreError(
+            f"run.stop.measure = {stop.measure!r}: must be one of {', '.join(known)}"
+        )
+
+
+def _go_on_with(
+    plan: Plan, folder: Path, manifest: dict[str, Any], how: How
+) -> store.Batch:
+    """Compute the blocks that are missing, entering each in the manifest once whole."""
+    blocks = [b for b in plan.blocks() if str(b.number) not in manifest["blocks"]]
+    if manifest["stopped"] is not None:
+        blocks = []
+    bar = tqdm(
+        total=plan.runs,
+        initial=plan.runs - sum(len(block.runs) for block in blocks),
+        unit="run",
+        disable=True if how.quiet else None,
+    )
     with bar:
-        for block, failed in _compute(plan, blocks, folder, workers, paranoid):
+        for block, done in compute(plan, blocks, folder, how):
             manifest["blocks"][str(block.number)] = {
                 "runs": [block.runs.start, block.runs.stop],
-                "failed": failed,
-            }
+                "failed": done.failed,
+                "sha256": done.digests,
+            } | ({"watched": done.values} if plan.scenario.run.stop else {})
+            manifest["stopped"] = stopped_at(plan, manifest)
             store.write_manifest(folder, manifest)
             bar.update(len(block.runs))
+            if manifest["stopped"] is not None:
+                break
+    if manifest["stopped"] is not None:
+        _drop_blocks_beyond(folder, manifest)
     return store.Batch(folder)
 
 
-def _compute(
-    plan: Plan, blocks: list[Block], folder: Path, workers: int, paranoid: bool
-) -> Iterator[tuple[Block, int]]:
-    """Blocks as they become whole, with the number of failed runs."""
-    if workers == 1:
+def stopped_at(plan: Plan, manifest: dict[str, Any]) -> dict[str, Any] | None:
+    """Where the stopping rule ends the batch, looking at blocks in order; or None.
+
+    What it says depends on the first blocks alone, not on which were computed first.
+    """
+    stop = plan.scenario.run.stop
+    if stop is None:
+        return None
+    moments = stopping.Moments()
+    for block in plan.blocks():
+        done = manifest["blocks"].get(str(block.number))
+        if done is None:
+            return None
+        moments = moments.with_values(done["watched"])
+        found = stopping.interval(moments, stop.level, plan.runs)
+        if stopping.is_enough(found, stop):
+            return {"after_block": block.number, **found._asdict()}
+    return None
+
+
+def _drop_blocks_beyond(folder: Path, manifest: dict[str, Any]) -> None:
+    """Forget blocks that were computed beyond where the batch stopped."""
+    last = manifest["stopped"]["after_block"]
+    for number in [n for n in manifest["blocks"] if int(n) > last]:
+        del manifest["blocks"][number]
+    store.write_manifest(folder, manifest)
+    store.remove_unlisted_blocks(folder, manifest)
+
+
+def compute(
+    plan: Plan, blocks: list[Block], folder: Path, how: How
+) -> Iterator[tuple[Block, Done]]:
+    """Blocks as they become whole, in any order."""
+    begun = time.monotonic()
+
+    def in_time() -> Iterator[Block]:
         for block in blocks:
-            yield block, run_block(plan, block, folder, paranoid)
+            if how.minutes is not None and time.monotonic() - begun > 60.0 * how.minutes:
+                return
+            yield block
+
+    if how.scheduler is not None:
+        for block, computed in cluster.compute(
+            how.scheduler, plan, in_time(), how.paranoid
+        ):
+            yield block, computed.write(folder, block)
         return
+    workers = min(how.workers or os.cpu_count() or 1, len(blocks))
+    if workers <= 1:
+        for block in in_time():
+            yield block, run_block(plan, block, folder, how.paranoid)
+        return
+    yield from _compute_in_pool(plan, in_time(), folder, workers, how.paranoid)
+
+
+def _compute_in_pool(
+    plan: Plan, blocks: Iterator[Block], folder: Path, workers: int, paranoid: bool
+) -> Iterator[tuple[Block, Done]]:
     context = multiprocessing.get_context("forkserver")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
-    waiting: dict[Future[int], Block] = {}
-    queue = iter(blocks)
+    waiting: dict[Future[Done], Block] = {}
     try:
         while True:
-            for block in queue:
+            for block in blocks:
                 future = pool.submit(run_block, plan, block, folder, paranoid)
                 waiting[future] = block
-                if len(waiting) >= 2 * workers:
+                if len(waiting) > workers:
                     break
             if not waiting:
                 return
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 yield waiting.pop(future), future.result()
+    except KeyboardInterrupt:
+        # What is being computed is let finish, so that nothing computed is lost.
+        begun = [future for future in waiting if not future.cancel()]
+        for future in begun:
+            yield waiting[future], future.result()
+        raise
+    except BrokenProcessPool:
+        raise store.StoreError(
+            f"{folder}: a worker process died (out of memory?): whole blocks are kept, "
+            f"`adl resume {folder}` goes on"
+        ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

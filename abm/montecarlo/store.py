@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 _KEYS: list[tuple[str, str]] = [("run", "int64"), ("policy", "string")]
 
@@ -179,25 +181,72 @@ def _file(folder: Path, table: str, block: int) -> Path:
     return folder / f"{table}.parquet" / f"block-{block:06d}.parquet"
 
 
-def write_block(folder: Path, block: int, tables: Mapping[str, pa.Table]) -> None:
-    """Write all tables of a block; each file appears whole or not at all."""
+def encoded(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
+    """The tables of a block as what their files hold."""
+    files = {}
     for name, table in tables.items():
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        files[name] = sink.getvalue().to_pybytes()
+    return files
+
+
+def write_block(folder: Path, block: int, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Write all files of a block; each appears whole or not at all.
+
+    Returns
+    -------
+    dict
+        The SHA-256 of every table's file.
+
+    Raises
+    ------
+    StoreError
+        If a file cannot be written, as on a full disk.
+    """
+    digests = {}
+    for name, content in files.items():
         path = _file(folder, name, block)
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".partial-{os.getpid()}")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as handle:
-                pq.write_table(table, handle, compression="zstd")
+                handle.write(content)
                 handle.flush()
                 os.fsync(handle.fileno())
             partial.replace(path)
+            digests[name] = hashlib.sha256(content).hexdigest()
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
+    return digests
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def damage(folder: Path, block: int, digests: Mapping[str, str]) -> str | None:
+    """The first table of a block whose file is missing or not what was written."""
+    for name, digest in digests.items():
+        path = _file(folder, name, block)
+        if not path.is_file() or _sha256(path) != digest:
+            return name
+    return None
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Remove what a process that was killed left half written."""
+    for path in (*folder.glob("*/*.partial-*"), *folder.glob(f"{MANIFEST}.partial")):
+        path.unlink(missing_ok=True)
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Replace the manifest in one move."""
+    """Replace the manifest in one move; blocks are listed in order."""
+    blocks = dict(sorted(manifest["blocks"].items(), key=lambda item: int(item[0])))
+    manifest = {**manifest, "blocks": blocks}
     partial = folder / f"{MANIFEST}.partial"
     try:
         with partial.open("w", encoding="utf-8") as handle:
@@ -210,26 +259,70 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
         raise StoreError(f"{folder}: cannot be written: {error.strerror}") from None
 
 
-def create(folder: Path, *, overwrite: bool = False) -> None:
+def create(folder: Path, *, overwrite: bool = False, index: str = MANIFEST) -> None:
     """Make a new run folder.
+
+    Parameters
+    ----------
+    overwrite : bool
+        Replace what is there if it has a file called `index`.
 
     Raises
     ------
     StoreError
-        If there is something already, unless `overwrite` and it is a run folder.
+        If there is something already, unless it may be replaced; or another process is
+        working on it.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not overwrite:
             raise StoreError(
                 f"{folder}: exists already: give another --out, or --overwrite"
             )
-        if not (folder / MANIFEST).is_file():
-            raise StoreError(f"{folder}: is not a run folder, so it is not overwritten")
+        if not (folder / index).is_file():
+            raise StoreError(f"{folder}: has no {index}, so it is not overwritten")
+        with locked(folder):
+            (folder / index).unlink()
         shutil.rmtree(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
+
+
+def remove_unlisted_blocks(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Remove the files of blocks that the manifest does not name."""
+    listed = {_file(folder, t, int(n)) for n in manifest["blocks"] for t in COLUMNS}
+    for path in folder.glob("*.parquet/block-*.parquet"):
+        if path not in listed:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from working on a run folder.
+
+    The lock dies with the process, however that ends.
+
+    Raises
+    ------
+    StoreError
+        If another process is working on it, or it is not there or cannot be written.
+    """
+    if not folder.is_dir():
+        raise StoreError(f"{folder}: is not a run folder")
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StoreError(f"{folder}: another process is working on it") from None
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / ".lock").unlink(missing_ok=True)
+        lock.release()
 
 
 class Batch:
@@ -282,8 +375,14 @@ class Batch:
         files = [str(_file(self.folder, name, block)) for block in self._whole_blocks()]
         if not files:
             return SCHEMAS[name].empty_table()
-        found = ds.dataset(files, schema=SCHEMAS[name], format="parquet")
-        return found.to_table(columns=columns, filter=where)
+        try:
+            found = ds.dataset(files, schema=SCHEMAS[name], format="parquet")
+            return found.to_table(columns=columns, filter=where)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise StoreError(
+                f"{self.folder / name}.parquet: is damaged: `adl resume` computes damaged "
+                f"blocks again ({' '.join(str(error).split())[:200]})"
+            ) from None
 
     def frame(self, name: str, **how: Any) -> Any:
         """A table as a pandas data frame; options as :meth:`table`."""
@@ -294,7 +393,7 @@ class Batch:
         digest = hashlib.sha256()
         for name in sorted(COLUMNS):
             for block in self._whole_blocks():
-                digest.update(_file(self.folder, name, block).read_bytes())
+                digest.update(self.manifest["blocks"][str(block)]["sha256"][name].encode())
         return digest.hexdigest()
 
     def _whole_blocks(self) -> Iterable[int]:

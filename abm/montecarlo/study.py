@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
+from abm.montecarlo import store
 from abm.montecarlo.plan import Plan
 from abm.montecarlo.runner import run_batch
 from abm.montecarlo.store import Batch, StoreError
@@ -38,7 +38,7 @@ def run_study(
     StoreError
         If the folder exists (unless `overwrite`, and it is a study) or cannot be written.
     """
-    _create(folder, overwrite)
+    store.create(folder, overwrite=overwrite, index=INDEX)
     _write_index(study, folder)
     batches = {}
     for variant in study.variants:
@@ -50,21 +50,6 @@ def run_study(
             quiet=quiet,
         )
     return batches
-
-
-def _create(folder: Path, overwrite: bool) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        if not overwrite:
-            raise StoreError(
-                f"{folder}: exists already: give another --out, or --overwrite"
-            )
-        if not (folder / INDEX).is_file():
-            raise StoreError(f"{folder}: is not a study's folder, so it is not overwritten")
-        shutil.rmtree(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
 
 
 def _write_index(study: Study, folder: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_studys_folder_is_replaced_only_if_asked_and_if_it_is_one(
     with pytest.raises(StoreError, match="exists already"):
         run_study(tiny, folder, workers=1, quiet=True)
     (tmp_path / "letters.txt").write_text("dear diary")
-    with pytest.raises(StoreError, match="is not a study's folder"):
+    with pytest.raises(StoreError, match=r"has no study\.json"):
         run_study(tiny, tmp_path, workers=1, quiet=True, overwrite=True)
     assert (tmp_path / "letters.txt").exists()
 

@@ -1,0 +1,120 @@
+"""Whom ADL drives away, and what that costs in fees.
+
+A haircut makes an account leave with a hazard that grows with it, and an account that
+leaves takes the fees of its lifetime along.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+CHURN_BETA = 5.0
+"""Sensitivity to haircuts in arXiv 2512.01112, where 10% drives 39% away."""
+
+
+class Fees(NamedTuple):
+    """What a dollar of an account's equity earns the venue.
+
+    The defaults are those of the empirical section of arXiv 2512.01112.
+
+    Attributes
+    ----------
+    funding_per_hour : float
+        Size of the funding rate of which the venue has its part.
+    turnover_per_day : float
+        Volume over equity.
+    fee : float
+        Taker fee, share of volume.
+    horizon_days : float
+        How long an account that stays trades on.
+    """
+
+    funding_per_hour: float = 1.5e-5
+    turnover_per_day: float = 1.0
+    fee: float = 4e-4
+    horizon_days: float = 730.0
+
+    @property
+    def per_day(self) -> float:
+        """Dollars a dollar and day."""
+        return 24.0 * abs(self.funding_per_hour) + self.turnover_per_day * self.fee
+
+    @property
+    def lifetime(self) -> float:
+        """Dollars a dollar over the horizon."""
+        return self.horizon_days * self.per_day
+
+
+def churn(haircut: ArrayLike, beta: float = CHURN_BETA) -> Floats:
+    """Probability that accounts leave, ``1 - exp(-beta * haircut)``.
+
+    Parameters
+    ----------
+    haircut : array_like
+        Shares of capacity taken, from 0 to 1.
+    beta : float
+        Sensitivity (arXiv 2512.01112, section 9).
+    """
+    return np.asarray(-np.expm1(-beta * np.asarray(haircut, float)))
+
+
+def expected_value_lost(
+    wealth: ArrayLike,
+    haircut: ArrayLike,
+    fees: Fees | None = None,
+    beta: float = CHURN_BETA,
+) -> float:
+    """Fees lost with the accounts that are expected to leave.
+
+    ``lifetime * sum(wealth * churn)``: the revenue loss of arXiv 2512.01112.
+    """
+    per_dollar = (fees or Fees()).lifetime
+    return float(per_dollar * (np.asarray(wealth, float) * churn(haircut, beta)).sum())
+
+
+def retained_share(
+    wealth: ArrayLike, haircut: ArrayLike, beta: float = CHURN_BETA
+) -> float:
+    """Share of the wealth that is expected to stay; 1 if there is none."""
+    held = np.asarray(wealth, float)
+    total = held.sum()
+    if total <= 0.0:
+        return 1.0
+    return float(1.0 - (held * churn(haircut, beta)).sum() / total)
+
+
+def participation(haircuts: ArrayLike, beta: float = CHURN_BETA) -> Floats:
+    """Mass of each account that is left after a sequence of haircuts.
+
+    Each haircut h keeps ``exp(-beta * h)`` of what was left.
+
+    Parameters
+    ----------
+    haircuts : array_like, shape (waves, accounts)
+
+    Returns
+    -------
+    array, shape (accounts,)
+    """
+    return np.asarray(
+        np.exp(-beta * np.atleast_2d(np.asarray(haircuts, float)).sum(axis=0))
+    )
+
+
+def recovery_time(time_s: ArrayLike, values: ArrayLike, threshold: float) -> float:
+    """Seconds from the first time below a threshold until values are back for good.
+
+    0 if they never fall below it, infinite if they end below it.
+    """
+    at, found = np.asarray(time_s, float), np.asarray(values, float)
+    below = np.flatnonzero(found < threshold)
+    if not len(below):
+        return 0.0
+    if below[-1] == len(found) - 1:
+        return float("inf")
+    return float(at[below[-1] + 1] - at[below[0]])

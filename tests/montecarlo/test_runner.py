@@ -1,0 +1,170 @@
+"""Batches that are interrupted, damaged, changed or crowded end as if they had not been."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from abm import scenario as scenarios
+from abm.montecarlo import store
+from abm.montecarlo.plan import Plan
+from abm.montecarlo.runner import resume_batch, run_batch
+from abm.montecarlo.store import Batch, StoreError
+
+MINIMAL = Path(__file__).parents[2] / "configs" / "minimal.toml"
+PLAN = ["run.runs=12", "run.block=2", "outputs.paths_of_first_runs=2"]
+
+
+def plan(*more: str) -> Plan:
+    return Plan.of(scenarios.load(MINIMAL, [*PLAN, *more]))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    run_batch(plan(), folder, workers=1, quiet=True)
+    return folder
+
+
+def test_two_workers_leave_the_same_bytes_as_one(whole, tmp_path):
+    run_batch(plan(), tmp_path / "two", workers=2, quiet=True)
+    assert contents(tmp_path / "two") == contents(whole)
+
+
+CHILD = (
+    "import sys; from pathlib import Path; "
+    "from abm.montecarlo.plan import Plan; from abm import scenario; "
+    "from abm.montecarlo.runner import run_batch, resume_batch; "
+    "folder = Path(sys.argv[1]); config = sys.argv[2]; more = sys.argv[3:]; "
+    "resume_batch(folder, workers=1, quiet=True) if (folder / 'manifest.json').exists() "
+    "else run_batch(Plan.of(scenario.load(config, more)), folder, workers=1, quiet=True)"
+)
+
+
+def test_a_batch_killed_again_and_again_ends_byte_for_byte_like_one_that_was_not(
+    whole, tmp_path
+):
+    folder = tmp_path / "killed"
+    moments = random.Random(5)
+    kills = 0
+    for _ in range(8):
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, folder, MINIMAL, *PLAN], start_new_session=True
+        )
+        try:
+            child.wait(timeout=moments.uniform(0.9, 2.6))
+            break
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            kills += 1
+    else:
+        resume_batch(folder, workers=1, quiet=True)
+    (folder / ".lock").unlink(missing_ok=True)
+    assert kills > 0
+    assert contents(folder) == contents(whole)
+
+
+def test_a_damaged_block_is_named_when_read_and_computed_again_when_resumed(
+    whole, tmp_path
+):
+    folder = tmp_path / "run"
+    run_batch(plan(), folder, workers=1, quiet=True)
+    victim = folder / "runs.parquet" / "block-000002.parquet"
+    victim.write_bytes(victim.read_bytes()[:-40])
+    with pytest.raises(StoreError, match=r"runs\.parquet: is damaged"):
+        Batch(folder).frame("runs")
+    resume_batch(folder, workers=1, quiet=True)
+    assert contents(folder) == contents(whole)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "complaint"),
+    [
+        ("version", "0.0.1", "begun with version 0.0.1"),
+        ("code_sha256", "0" * 64, "code of abm was changed"),
+        ("scenario_sha256", "0" * 64, "scenario was changed"),
+    ],
+)
+def test_what_changed_is_said_and_nothing_is_done(whole, tmp_path, key, value, complaint):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    manifest = json.loads((whole / "manifest.json").read_text()) | {key: value}
+    text = json.dumps(manifest)
+    (folder / "manifest.json").write_text(text)
+    with pytest.raises(StoreError, match=complaint) as error:
+        resume_batch(folder)
+    assert "\n" not in str(error.value)
+    assert (folder / "manifest.json").read_text() == text
+
+
+def test_two_processes_do_not_work_on_one_batch(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with store.locked(folder):
+        code = (
+            "import sys; from pathlib import Path; from abm.montecarlo import store\n"
+            "try:\n    store.locked(Path(sys.argv[1])).__enter__()\n"
+            "except store.StoreError as error: print(error)"
+        )
+        found = subprocess.run(
+            [sys.executable, "-c", code, folder], capture_output=True, text=True
+        )
+    assert "another process is working on it" in found.stdout
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    begun = store.write_manifest
+
+    def and_then_full(*given: object) -> None:
+        begun(*given)
+        monkeypatch.setattr(store.os, "fsync", full)
+
+    monkeypatch.setattr("abm.montecarlo.store.write_manifest", and_then_full)
+    with pytest.raises(StoreError, match="cannot be written: No space left") as error:
+        run_batch(plan(), tmp_path / "run", workers=1, quiet=True)
+    assert "\n" not in str(error.value)
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["blocks"] == {}
+
+
+def test_a_batch_stops_when_the_mean_is_known_whatever_the_workers(tmp_path):
+    rule = "run.stop={measure='fees_usd', half_width=0.4, relative=true, least_runs=16}"
+    given = plan("run.runs=200", "run.block=8", "run.policies=['none']", rule)
+    found = []
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        batch = run_batch(given, folder, workers=workers, quiet=True)
+        stopped = batch.manifest["stopped"]
+        assert 16 <= stopped["runs"] < 200
+        assert stopped["half_width"] <= 0.4 * stopped["mean"]
+        assert len(batch.frame("runs")) == stopped["runs"] * len(batch.policies)
+        found.append(contents(folder))
+    assert found[0] == found[1]
+    before = time.monotonic()
+    resume_batch(tmp_path / "1", workers=1, quiet=True)
+    assert contents(tmp_path / "1") == found[0]
+    assert time.monotonic() - before < 5
+
+
+def test_a_measure_that_does_not_exist_is_refused(tmp_path):
+    rule = "run.stop={measure='joy', half_width=1.0}"
+    with pytest.raises(StoreError, match=r"run\.stop\.measure = 'joy': must be one of"):
+        run_batch(plan(rule), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -62,11 +62,6 @@ def _stages() -> list[Callable[[], object]]:
     from abm.adl import settlement
     from abm.adl.compose import PRESETS, compose
     from abm.adl.eligibility import Payers
-    from abm.adl.sharing.convex import exponential_penalty
-    from abm.adl.sharing.levelling import levelling_down
-    from abm.adl.sharing.proportional import capped_pro_rata, pro_rata
-    from abm.adl.sharing.queue import queue
-    from abm.adl.sharing.rounding import round_to_sum
     from abm.adl.wave import gather
     from abm.engine import Engine
     from abm.market.makers import requote
@@ -83,15 +78,6 @@ def _stages() -> list[Callable[[], object]]:
         settlement.close_contracts(worlds[0], wave, payers, none, none, wave.mark)
         settlement.transfer_cash(worlds[0], wave, payers, none)
 
-    def share_a_little() -> None:
-        capacity, share = np.array([3, 4, 5]), np.array([0.5, 0.9, 1.0])
-        queue(capacity, share, 5)
-        pro_rata(capacity, 5)
-        capped_pro_rata(capacity, share, 5)
-        levelling_down(capacity, 5)
-        exponential_penalty(capacity, share, 5)
-        round_to_sum(capacity * share, capacity, 5)
-
     def finish() -> None:
         engine = Engine(worlds[0], compose("none", PRESETS["none"]))
         engine.run_to(tiny.time.steps)
@@ -105,6 +91,23 @@ def _stages() -> list[Callable[[], object]]:
         lambda: liquidate(worlds[0]),
         lambda: step.advance(worlds[0], 1),
         settle_nothing,
-        share_a_little,
+        warm_up_sharing,
         finish,
     ]
+
+
+def warm_up_sharing() -> None:
+    """Share a little by one rule of each shape, which loads every kernel of them."""
+    from abm.adl.sharing.convex import exponential_penalty
+    from abm.adl.sharing.levelling import levelling_down
+    from abm.adl.sharing.proportional import capped_pro_rata, pro_rata
+    from abm.adl.sharing.queue import queue
+    from abm.adl.sharing.rounding import round_to_sum
+
+    capacity, share = np.array([3, 4, 5]), np.array([0.5, 0.9, 1.0])
+    queue(capacity, share, 5)
+    pro_rata(capacity, 5)
+    capped_pro_rata(capacity, share, 5)
+    levelling_down(capacity, 5)
+    exponential_penalty(capacity, share, 5)
+    round_to_sum(capacity * share, capacity, 5)

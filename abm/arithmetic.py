@@ -79,3 +79,11 @@ def floor_fraction(amount: int, part: int, whole: int) -> int:
     if amount < 0 and share * whole != amount * part:
         return share - 1
     return share
+
+
+@inlined
+def is_less_product(a: int, b: int, c: int, d: int) -> bool:
+    """True if ``a * b < c * d``, exact for all int64 that are not negative."""
+    high, low = _wide_product(np.uint64(a), np.uint64(b))
+    other_high, other_low = _wide_product(np.uint64(c), np.uint64(d))
+    return bool(high < other_high or (high == other_high and low < other_low))

@@ -6,20 +6,30 @@ nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from abm import enlarge, step
 from abm import world as w
-from abm.adl.compose import PRESETS, compose
+from abm.adl.answers import Answer
+from abm.adl.compose import complete, compose
 from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.wave import gather
 from abm.compiled import kernel
 from abm.scenario import Scenario
 from abm.traders.habits import note_hit
-from abm.venue.liquidation import remember_marks, shortfall
+from abm.venue.fund import set_alarms
+from abm.venue.gains import keep_ages, note_gains
+from abm.venue.liquidation import (
+    debt,
+    is_taking_over,
+    let_pass,
+    remember_marks,
+    shortfall,
+)
 from abm.world import Array, World
 
 
@@ -33,10 +43,28 @@ def policy_of(scenario: Scenario, name: str) -> Policy:
     KeyError
         If there is no policy of this name.
     """
+    return compose(name, policy_table(scenario, name))
+
+
+def policy_table(scenario: Scenario, name: str) -> dict[str, Answer]:
+    """All six answers of a policy of a scenario's own table, or of a preset, by name.
+
+    Raises
+    ------
+    abm.adl.compose.CompositionError
+        If it begins from a preset that is not there.
+    KeyError
+        If there is no policy of this name.
+    """
     if name in scenario.policies:
-        table = scenario.policies[name].model_dump(exclude_none=True)
-        return compose(name, table)
-    return compose(name, PRESETS[name])
+        return complete(scenario.policies[name].model_dump(exclude_none=True))
+    return complete({"preset": name})
+
+
+def equipped(world: World, policies: Sequence[Policy]) -> World:
+    """A world that keeps what some policies need, and nothing else."""
+    world = keep_ages(world, {age for policy in policies for age in policy.ages_s})
+    return set_alarms(world, {alarm for policy in policies for alarm in policy.alarms})
 
 
 @dataclass
@@ -70,11 +98,18 @@ class Engine:
     def __init__(
         self, world: World, policy: Policy, wave_gap_s: float = 5.0, paranoid: bool = False
     ) -> None:
-        self.world = world
+        self.world = equipped(world, [policy])
         self.policy = policy
         self.wave_gap_s = wave_gap_s
         self.paranoid = paranoid
         self.record = Record()
+
+    def share(self, policies: Sequence[Policy]) -> None:
+        """Let the world be a past that some policies can share.
+
+        It keeps what each of them needs, and calls a wave at the alarm of any.
+        """
+        self.world = equipped(self.world, policies)
 
     def fork(self, policy: Policy) -> Engine:
         """The same past under another policy from now on."""
@@ -118,7 +153,7 @@ class Engine:
             if self.paranoid and status == step.DONE:
                 w.check(self.world)
             if status == step.WAVE and not stop_at_wave:
-                self.answer_wave()
+                self.answer_if_asked()
             elif status == step.ROOM:
                 self._drain()
                 self.world = enlarge.make_room(self.world)
@@ -130,6 +165,26 @@ class Engine:
         self._drain()
         w.check(self.world)
         return self.record
+
+    def answer_if_asked(self) -> None:
+        """Answer the wave that was called, if it is one for this policy."""
+        if self._is_asked():
+            self.answer_wave()
+        else:
+            let_pass(self.world)
+
+    def _is_asked(self) -> bool:
+        """True if there is debt, or if this policy can do something about an alarm.
+
+        The fund's positions can be closed, or its drawdown made good in cash.
+        """
+        ledger, risk, markets = self.world.ledger, self.world.risk, self.world.markets
+        if debt(ledger, risk, markets) > 0:
+            return True
+        media = {stage.settlement.medium for stage in self.policy.stages}
+        if "contracts" in media and is_taking_over(ledger, risk):
+            return True
+        return media != {"contracts"} and shortfall(ledger, risk, markets) > 0
 
     def answer_wave(self) -> None:
         """Ask the policy, book its answer, and tell those whom it hit."""
@@ -143,6 +198,7 @@ class Engine:
         _tell(self.world, call)
         if int(w.money_missing(self.world.ledger)):
             w.check(self.world)
+        note_gains(self.world.ledger, self.world.markets)
         remember_marks(self.world.markets)
 
     def _wave_number(self) -> int:

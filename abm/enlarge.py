@@ -47,6 +47,9 @@ def add_account(world: World, kind: int, cash: int) -> tuple[World, int]:
     touched = np.append(old.touched, np.zeros(1, old.touched.dtype))
     watched = np.append(world.risk.watched, np.zeros(1, world.risk.watched.dtype))
     ledger = old._replace(accounts=accounts, touched=touched)
+    if len(old.ages):
+        nothing = np.zeros((1, *old.lows.shape[1:]), np.int64)
+        ledger = ledger._replace(lows=np.concatenate([old.lows, nothing]))
     return world._replace(ledger=ledger, risk=world.risk._replace(watched=watched)), account
 
 

@@ -105,6 +105,16 @@ def shorten(text: str, width: int = _SHOWN) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
+def asked_for(model: type[BaseModel]) -> dict[str, str]:
+    """What every field of a model must be, in words, its default with it if it has one."""
+    root = _schema_of(model)
+    found = {}
+    for name, schema in root.get("properties", {}).items():
+        default = f", {shown(schema['default'])} if left out" if "default" in schema else ""
+        found[name] = f"{_phrase(root, schema)}{default}"
+    return found
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint at the known word most like the given one, or at all of them."""
     words = list(known)

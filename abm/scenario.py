@@ -59,7 +59,12 @@ __all__ = [
     "read",
 ]
 
-BUILT_IN_POLICIES = ("hyperliquid", "pro-rata", "none")
+BUILT_IN_POLICIES = (
+    "hyperliquid", "binance", "bybit", "okx", "bitmex", "dydx-v4", "drift", "gmx",
+    "paradex", "aftermath", "ethereal", "vega", "pro-rata", "capped-pro-rata",
+    "risk-weighted", "leverage-waterfill", "convex-penalty", "levelling", "profits-first",
+    "minmax", "none",
+)  # fmt: skip
 """Policies that a scenario can name without defining them."""
 
 

@@ -13,7 +13,9 @@ from abm.market.makers import requote
 from abm.market.marks import update_marks
 from abm.market.oracle import move_index, note_impact, note_middle
 from abm.traders.habits import let_traders_act, react
+from abm.venue.fund import watch_fund
 from abm.venue.funding import accrue_funding
+from abm.venue.gains import age_gains
 from abm.venue.ledger import settle_fills
 from abm.venue.liquidation import liquidate, wave_is_due
 from abm.venue.margin import affordable_lots, equity_of
@@ -39,7 +41,7 @@ def advance(world: World, until: int) -> int:
     Returns
     -------
     int
-        `DONE`; `WAVE` if somebody is short and the policy must answer; `AGENTS` if
+        `DONE`; `WAVE` if the policy must answer a wave; `AGENTS` if
         Python-written agents must act; `ROOM` if an array must be drained or enlarged.
     """
     clock = world.clock[0]
@@ -60,6 +62,8 @@ def advance(world: World, until: int) -> int:
             note_middle(world.markets, world.book)
             liquidate(world)
             note_impact(world.markets, world.book)
+            watch_fund(world)
+            age_gains(world)
             clock.phase = WAVING
             if wave_is_due(world):
                 return WAVE

@@ -59,13 +59,15 @@ def _stages() -> list[Callable[[], object]]:
     """Calls that compile the kernels, the small ones first."""
     from abm import genesis, step
     from abm import world as w
-    from abm.adl import settlement
+    from abm.adl import eligibility, seniority, settlement
+    from abm.adl.answers import build
     from abm.adl.compose import PRESETS, compose
-    from abm.adl.eligibility import Payers
+    from abm.adl.record import Payers
     from abm.adl.wave import gather
     from abm.engine import Engine
     from abm.market.makers import requote
     from abm.traders.habits import let_traders_act
+    from abm.venue.ledger import stop_cutting_withdrawals
     from abm.venue.liquidation import liquidate
 
     tiny = scenario.from_mapping(_TINY)
@@ -75,12 +77,18 @@ def _stages() -> list[Callable[[], object]]:
     def settle_nothing() -> None:
         wave = gather(worlds[0], 0, True)
         payers = Payers(none, none, none, none)
-        settlement.close_contracts(worlds[0], wave, payers, none, none, wave.mark)
-        settlement.transfer_cash(worlds[0], wave, payers, none)
+        entry = {"rule": "contracts", "price": "entry"}
+        for answer in (entry, "cash", "withdrawals"):
+            part = build("settlement", answer, settlement.ANSWERS)
+            part.book(worlds[0], wave, payers, none, none)
+            eligibility.positions()(wave, part.worst(wave), ())
+        stop_cutting_withdrawals(worlds[0].ledger)
+        seniority.tiers(gather(worlds[0], 0, True), payers, [none])
 
     def finish() -> None:
         engine = Engine(worlds[0], compose("none", PRESETS["none"]))
         engine.run_to(tiny.time.steps)
+        engine.answer_if_asked()
         engine.answer_wave()
         engine.finish()
 

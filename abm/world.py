@@ -197,9 +197,10 @@ ACCOUNT = np.dtype(
     align=True,
 )
 """A margin pool. An isolated position is an account of its own whose `parent` is the
-trader's cross account. `given` is what cash haircuts have taken so far; `stage` is 1 once
-the ladder has taken its first slice, `at_bottom` once no rung but the wave is left;
-`debt_market` and `debt_side` say where a liquidation of it last traded."""
+trader's cross account. `given` is what haircuts of cash and of withdrawals have taken so
+far; `stage` is 1 once the ladder has taken its first slice, `at_bottom` once no rung but
+the wave is left; `debt_market` and `debt_side` say where a liquidation of it last
+traded."""
 
 POSITION = np.dtype(
     [
@@ -224,6 +225,9 @@ POTS = np.dtype(
         ("withdrawals", "i8"),
         ("insurance_paid", "i8"),
         ("socialised", "i8"),
+        ("withheld", "i8"),
+        ("excess_debt", "i8"),
+        ("claims", "i8"),
         ("free_position", "i8"),
         ("used_positions", "i8"),
         ("n_touched", "i8"),
@@ -237,7 +241,10 @@ POTS = np.dtype(
     ],
     align=True,
 )
-"""The venue's own money and rates: fees kept, money that came in and went out."""
+"""The venue's own money and rates: fees kept, money that came in and went out.
+
+A withdrawal is cut by ``excess_debt / claims`` (nothing if there is no excess debt);
+`withheld` is what was kept back and has not paid a debt yet."""
 
 TIER = np.dtype(
     [
@@ -272,6 +279,43 @@ RUNG = np.dtype(
 )
 
 WATCH = np.dtype([("n", "i8"), ("unwind_ppm", "i8")], align=True)
+
+ALARM = np.dtype(
+    [
+        ("window_ms", "i8"),
+        ("start_ppm", "i8"),
+        ("stop_ppm", "i8"),
+        ("period_ms", "i8"),
+        ("due_ms", "i8"),
+        ("slots", "i8"),
+        ("slot", "i8"),
+        ("peak", "i8"),
+        ("on", "i8"),
+    ],
+    align=True,
+)
+"""An alarm on the insurance fund's drawdown from its rolling peak: the window, the
+drawdowns at which it goes on and off, the ring of peaks that the window is cut into (see
+`abm.venue.fund`), the highest of them (quanta), and whether it is on."""
+
+AGE = np.dtype(
+    [
+        ("age_ms", "i8"),
+        ("period_ms", "i8"),
+        ("due_ms", "i8"),
+        ("slots", "i8"),
+        ("slot", "i8"),
+    ],
+    align=True,
+)
+"""An age from which gains count as older, and the ring of lows that it is told by (see
+`abm.venue.gains`)."""
+
+PEAK_SLOTS = 481
+"""Slots of an alarm's ring: 480 parts of the window, and the present one."""
+
+LOW_SLOTS = 5
+"""Slots of an age's ring: four parts of the age, and the present one."""
 
 KIND = np.dtype(
     [
@@ -425,11 +469,18 @@ class Book(NamedTuple):
     fills: Any
 
 
+_NO_AGES = np.zeros(0, AGE)
+_NO_LOWS = np.zeros((0, 0, LOW_SLOTS), np.int64)
+_NO_ALARMS = np.zeros(0, ALARM)
+_NO_PEAKS = np.zeros((0, PEAK_SLOTS), np.int64)
+
+
 class Ledger(NamedTuple):
     """Who has what.
 
     `open_interest` is each market's long lots; `touched` lists the accounts that changed
-    since they were last checked.
+    since they were last checked. `ages` and `lows[account, age, slot]` tell how old an
+    account's gains are; both are empty unless a policy asks for it.
     """
 
     accounts: Any
@@ -437,13 +488,16 @@ class Ledger(NamedTuple):
     pots: Any
     open_interest: Any
     touched: Any
+    ages: Any = _NO_AGES
+    lows: Any = _NO_LOWS
 
 
 class Risk(NamedTuple):
     """Margin tiers, the liquidation ladder, and whom to look at when a mark moves.
 
     `triggers[side, level]` heads the list of positions to look at when the mark reaches
-    that level from the other side; `watched` lists accounts below maintenance.
+    that level from the other side; `watched` lists accounts below maintenance. `alarms`
+    and `peaks[alarm, slot]` watch the insurance fund, if a policy asks for it.
     """
 
     tiers: Any
@@ -451,6 +505,8 @@ class Risk(NamedTuple):
     triggers: Any
     watched: Any
     watch: Any
+    alarms: Any = _NO_ALARMS
+    peaks: Any = _NO_PEAKS
 
 
 class Crowd(NamedTuple):
@@ -564,10 +620,10 @@ def money_missing(ledger: Ledger) -> int:
 
     What was deposited less what was withdrawn equals the sum over accounts of cash less
     the cost of their positions (the vault and the insurance fund are accounts), plus the
-    fees that the venue keeps.
+    fees that the venue keeps and what it withholds from withdrawals.
     """
     pots = ledger.pots[0]
-    missing = pots.deposits - pots.withdrawals - pots.fees
+    missing = pots.deposits - pots.withdrawals - pots.fees - pots.withheld
     for i in range(ledger.accounts.shape[0]):
         missing -= ledger.accounts[i].cash
     for i in range(ledger.positions.shape[0]):
@@ -599,6 +655,8 @@ def check(world: World) -> None:
     if off.size:
         raise BrokenWorldError(f"lots do not sum to zero in market {off[0]}")
     _check_open_interest(world.ledger)
+    _check_ages(world.ledger)
+    _check_alarms(world.risk)
     _check_book(world.book)
 
 
@@ -610,6 +668,19 @@ def _check_open_interest(ledger: Ledger) -> None:
         raise BrokenWorldError("open interest is not the sum of long lots")
     if (live["lots"] == 0).any():
         raise BrokenWorldError("a position of no lots was kept")
+
+
+def _check_ages(ledger: Ledger) -> None:
+    if len(ledger.ages) and len(ledger.lows) != len(ledger.accounts):
+        raise BrokenWorldError("gains by age are not kept for every account")
+    if (ledger.lows < 0).any():
+        raise BrokenWorldError("an account's gains were negative")
+
+
+def _check_alarms(risk: Risk) -> None:
+    for alarm, ring in zip(risk.alarms, risk.peaks, strict=True):
+        if alarm["peak"] != ring[: alarm["slots"]].max():
+            raise BrokenWorldError("the fund's peak is not the highest within the window")
 
 
 def _check_book(book: Book) -> None:
@@ -631,8 +702,12 @@ def _check_book(book: Book) -> None:
 def describe(world: World) -> str:
     """One paragraph on a world: time, accounts, positions, orders, memory."""
     clock, pots = world.clock[0], world.ledger.pots[0]
+    ages, alarms = len(world.ledger.ages), len(world.risk.alarms)
+    kept = f", gains by {ages + 1} ages" if ages else ""
+    kept += f", {alarms} alarms on the fund" if alarms else ""
     return (
         f"t = {clock['now_ms'] / 1000:.1f} s, {len(world.markets.specs)} markets, "
         f"{len(world.ledger.accounts):,} accounts, {pots['used_positions']:,} positions, "
-        f"{world.book.pool[0]['used']:,} working orders, {nbytes(world) / 2**20:.1f} MiB"
+        f"{world.book.pool[0]['used']:,} working orders{kept}, "
+        f"{nbytes(world) / 2**20:.1f} MiB"
     )

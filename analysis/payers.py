@@ -8,7 +8,9 @@ for cash rules.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,20 @@ _EVERYONE = 0.99
 
 _QUANTA_PER_USD = 1e6
 _ACCOUNT = ["policy", "run", "account"]
+_OF_PAYERS = [
+    *(f"candidates_{name}" for name in ("account", "kind", "market", "lots", "cost")),
+    *("candidates_cash", "candidates_elsewhere_profit", "mark", "unit"),
+    *("payers_row", "payers_capacity"),
+]
+_NOBODY = pd.DataFrame(
+    {
+        "run": pd.Series(dtype="int64"),
+        "account": pd.Series(dtype="int64"),
+        "kind": pd.Series(dtype=object),
+        "capacity_usd": pd.Series(dtype="float64"),
+        "equity_usd": pd.Series(dtype="float64"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -154,25 +170,50 @@ def _able(batch: Batch, contracts: frozenset[str], paid: pd.DataFrame) -> pd.Dat
 
 
 def _audited(batch: Batch, contracts: frozenset[str]) -> pd.DataFrame:
-    columns = ["kind", "value_quanta", "cost_quanta", "equity_quanta", "capacity"]
-    table = batch.table("audit", columns=[*_ACCOUNT, "time_s", *columns])
-    gain = pc.max_element_wise(pc.subtract(table["value_quanta"], table["cost_quanta"]), 0)
-    closes = pc.is_in(table["policy"], pa.array(sorted(contracts), pa.string()))
-    table = table.append_column("profit", pc.if_else(closes, gain, table["capacity"]))
-    wanted = [("profit", "sum"), ("equity_quanta", "max"), ("kind", "min")]
-    a_call = table.group_by([*_ACCOUNT, "time_s"], use_threads=False).aggregate(wanted)
-    wanted = [("profit_sum", "max"), ("equity_quanta_max", "max"), ("kind_min", "min")]
-    a_run = a_call.group_by(["run", "account"], use_threads=False).aggregate(wanted)
-    found = a_run.to_pandas().sort_values(["run", "account"], ignore_index=True)
-    return pd.DataFrame(
+    """The most that every account of the audited runs could have given in a call."""
+    table = batch.table("audit", columns=["policy", "run", *_OF_PAYERS])
+    calls = [_able_in(call, contracts) for call in _by_row(table)]
+    rows = pd.concat([_NOBODY, *calls]) if calls else _NOBODY
+    wanted = {"kind": "min", "capacity_usd": "max", "equity_usd": "max"}
+    found = rows.groupby(["run", "account"], as_index=False).agg(wanted)
+    return found.sort_values(["run", "account"], ignore_index=True)
+
+
+def _by_row(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """Rows of a table, lists as arrays."""
+    for batch in table.to_batches():
+        for at in range(batch.num_rows):
+            cells = {name: batch[name][at] for name in batch.schema.names}
+            yield {
+                name: cell.values.to_numpy(zero_copy_only=False)
+                if pa.types.is_list(cell.type)
+                else cell.as_py()
+                for name, cell in cells.items()
+            }
+
+
+def _able_in(call: dict[str, Any], contracts: frozenset[str]) -> pd.DataFrame:
+    """One row an account that a call could have asked."""
+    row = call["payers_row"]
+    account, inverse = np.unique(call["candidates_account"], return_inverse=True)
+    worth = (call["mark"] * call["unit"])[call["candidates_market"]]
+    profit = call["candidates_lots"] * worth - call["candidates_cost"]
+    own = np.zeros(len(account), np.int64)
+    np.add.at(own, inverse, profit)
+    equity = call["candidates_cash"] + own[inverse] + call["candidates_elsewhere_profit"]
+    closes = call["policy"] in contracts
+    capacity = np.maximum(profit[row], 0) if closes else call["payers_capacity"]
+    rows = pd.DataFrame(
         {
-            "run": found["run"],
-            "account": found["account"],
-            "kind": found["kind_min_min"],
-            "capacity_usd": found["profit_sum_max"] / _QUANTA_PER_USD,
-            "equity_usd": found["equity_quanta_max_max"] / _QUANTA_PER_USD,
+            "run": call["run"],
+            "account": call["candidates_account"][row],
+            "kind": call["candidates_kind"][row],
+            "capacity_usd": capacity / _QUANTA_PER_USD,
+            "equity_usd": equity[row] / _QUANTA_PER_USD,
         }
     )
+    wanted = {"kind": "min", "capacity_usd": "sum", "equity_usd": "max"}
+    return rows.groupby(["run", "account"], as_index=False).agg(wanted)
 
 
 # --- concentration ----------------------------------------------------------------------

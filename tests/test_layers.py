@@ -29,7 +29,7 @@ FLOORS = (
     ("genesis", "step"),
     ("adl",),
     ("engine",),
-    ("model", "warm"),
+    ("model", "playground", "warm"),
     ("measures",),
     ("gaming", "montecarlo"),
     ("api",),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from abm.arithmetic import floor_fraction, fraction_of, share_of
+from abm.arithmetic import floor_fraction, fraction_of, is_less_product, share_of
 from abm.units import ppm, quanta, usd
 
 LEAST, MOST = -(2**63), 2**63 - 1
@@ -59,6 +59,14 @@ def test_floor_fraction_rounds_the_exact_fraction_down(
 @example(MOST, 999_999)
 def test_share_of_floors_the_exact_share(amount: int, share: int) -> None:
     assert share_of(amount, share) == amount * share // 1_000_000
+
+
+@quick
+@given(*[st.one_of(st.integers(0, MOST), st.integers(0, 9))] * 4)
+@example(MOST, MOST, MOST, MOST - 1)
+@example(2**33, 2**33, 2**35, 2**31)
+def test_products_of_128_bits_are_compared_exactly(a: int, b: int, c: int, d: int) -> None:
+    assert is_less_product(a, b, c, d) == (a * b < c * d)
 
 
 @quick

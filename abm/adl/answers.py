@@ -2,7 +2,14 @@
 
 An answer is a name, or a table with ``rule`` and its parameters. Names are looked up in a
 part's `ANSWERS`: functions whose keyword parameters are the table's, with types that say
-what is allowed, and that build the part. A name ``FILE.py:FUNCTION`` is a user's own.
+what is allowed, and that build the part.
+
+Names of a user's own come in two ways. ``FILE.py:FUNCTION`` is the part itself, a function
+of the arguments in `ARGUMENTS` (and of the table's parameters, as keywords); a settlement,
+which has several methods, is a class there, made with the table's parameters. An installed
+package offers a builder, like those in `ANSWERS`, as an entry point in the group
+``abm.KIND``: ``abm.trigger``, ``abm.severity``, ``abm.eligibility``, ``abm.seniority``,
+``abm.allocation``, ``abm.settlement`` or ``abm.score``.
 """
 
 from __future__ import annotations
@@ -10,8 +17,12 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
+import re
+import sys
 from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -22,26 +33,35 @@ from abm.toml_out import key_to_toml
 Answer = str | dict[str, Any]
 Answers = Mapping[str, Callable[..., Any]]
 
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "trigger": ("wave", "past"),
+    "severity": ("wave", "payers", "past"),
+    "eligibility": ("wave", "worst", "past"),
+    "seniority": ("wave", "payers"),
+    "allocation": ("capacity", "score", "budget"),
+    "settlement": (),
+    "score": ("wave", "payers"),
+}
+"""What a user's own function of each kind is called with."""
+
+_A_FUNCTION = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
+
 
 class CompositionError(ValueError):
     """A policy table that makes no policy; the message names the question."""
 
 
-def build(
-    question: str, answer: Any, answers: Answers, *, arguments: tuple[str, ...] = ()
-) -> Any:
+def build(question: str, answer: Any, answers: Answers) -> Any:
     """Build the part that an answer describes.
 
     Parameters
     ----------
     question : str
-        The key that the answer stands at, for messages.
+        The key that the answer stands at, for messages; its last word is the part's kind.
     answer : str or mapping
         A name, or a table with ``rule`` and parameters.
     answers : mapping
         The builders that can be named.
-    arguments : tuple of str
-        The arguments that a user's own function must take; none are allowed if empty.
 
     Raises
     ------
@@ -49,16 +69,42 @@ def build(
         If the name is unknown, or a parameter is unknown, missing or out of bounds.
     """
     rule, parameters = _rule(question, answer)
-    if ":" in rule and arguments:
-        part = users_function(question, rule, arguments)
-        return functools.partial(part, **parameters) if parameters else part
-    if rule not in answers:
-        also = ", or FILE.py:FUNCTION" if arguments else ""
+    kind = question.rpartition(".")[2]
+    if _A_FUNCTION.fullmatch(rule) and kind in ARGUMENTS:
+        part = users_function(question, rule, ARGUMENTS[kind], parameters)
+        return part() if kind == "settlement" else part
+    builder = answers.get(rule) or _installed(question, kind, rule)
+    if builder is None:
+        also = ", or FILE.py:FUNCTION" if kind in ARGUMENTS else ""
         raise CompositionError(
             f"{question} = {shown(answer)}: must be one of {', '.join(answers)}{also}"
         )
-    builder = answers[rule]
     return builder(**_validated(question, builder, parameters))
+
+
+def _installed(question: str, kind: str, rule: str) -> Callable[..., Any] | None:
+    """The builder that an installed package offers under a name, if any does."""
+    for point in entry_points(group=f"abm.{kind}", name=rule):
+        try:
+            builder = point.load()
+        except Exception as error:
+            raise CompositionError(
+                f"{question} = {rule!r}: entry point {point.value} fails: {error}"
+            ) from error
+        return builder  # type: ignore[no-any-return]
+    return None
+
+
+def users_files(table: Any) -> set[str]:
+    """Files that a policy table, or any answer in it, takes functions from."""
+    if isinstance(table, str):
+        found = _A_FUNCTION.fullmatch(table)
+        return {found[1]} if found else set()
+    if isinstance(table, Mapping):
+        table = list(table.values())
+    if isinstance(table, (list, tuple)):
+        return set().union(*(users_files(below) for below in table))
+    return set()
 
 
 def _rule(question: str, answer: Any) -> tuple[str, dict[str, Any]]:
@@ -100,9 +146,12 @@ def _validated(
 
 
 def users_function(
-    question: str, text: str, arguments: tuple[str, ...]
+    question: str,
+    text: str,
+    arguments: tuple[str, ...],
+    parameters: Mapping[str, Any] | None = None,
 ) -> Callable[..., Any]:
-    """The function that ``FILE.py:NAME`` points to, known to take the arguments.
+    """The function that ``FILE.py:NAME`` points to, with its parameters filled in.
 
     Raises
     ------
@@ -110,25 +159,32 @@ def users_function(
         If there is no such file or function, or it takes other arguments.
     """
     file, _, name = text.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
+    function = getattr(_module(question, text, file), name, None)
+    if not callable(function):
+        raise CompositionError(f"{question} = {text!r}: {file} has no function {name}")
+    given = dict(parameters or {})
+    try:
+        inspect.signature(function).bind(*arguments, **given)
+    except (TypeError, ValueError) as error:
+        wanted = f"{len(arguments)} arguments ({', '.join(arguments)})"
+        also = f" and {', '.join(given)}" if given else ""
+        raise CompositionError(
+            f"{question} = {text!r}: must take {wanted}{also}: {error}"
+        ) from None
+    return functools.partial(function, **given) if given else function
+
+
+def _module(question: str, text: str, file: str) -> ModuleType:
+    if not Path(file).is_file():
         raise CompositionError(f"{question} = {text!r}: there is no file {file}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # Under a name that no import takes; dataclasses look their own module up there.
+    name = f"abm user file {file}"
+    spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise CompositionError(f"{question} = {text!r}: {file} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         raise CompositionError(f"{question} = {text!r}: {file} fails: {error}") from error
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise CompositionError(f"{question} = {text!r}: {file} has no function {name}")
-    wanted = len(arguments)
-    given = inspect.signature(function).parameters.values()
-    needed = [p for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(needed) < wanted or any(p.default is p.empty for p in needed[wanted:]):
-        raise CompositionError(
-            f"{question} = {text!r}: must take {wanted} arguments ({', '.join(arguments)})"
-        )
-    return function  # type: ignore[no-any-return]
+    return module

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from abm.adl.sharing import convex, levelling, leverage, proportional, queue
 from abm.world import Array
 
 Share = Callable[[Array, Array, int], Array]
@@ -167,3 +168,72 @@ def examine(share: Share, *, seed: int = 0, books: int = 300) -> dict[str, Findi
         worst = max(tries, key=lambda found: found.by)
         findings[name] = Finding(name, worst if worst.by > _TOLERANCE else None)
     return findings
+
+
+# --- rule by axiom ----------------------------------------------------------------------
+
+RULES: dict[str, Share] = {
+    "pro-rata": lambda capacity, score, budget: proportional.pro_rata(capacity, budget),
+    "risk-weighted": proportional.risk_weighted,
+    "capped pro-rata": lambda capacity, score, budget: proportional.capped_pro_rata(
+        capacity, 1.0 / (1.0 + score), budget
+    ),
+    "levelling down": lambda capacity, score, budget: levelling.levelling_down(
+        capacity, budget
+    ),
+    "leverage filling": lambda capacity, score, budget: leverage.leverage_filling(
+        capacity, capacity / score, budget
+    ),
+    "quadratic penalty": lambda capacity, score, budget: convex.power_penalty(
+        capacity, np.ones(len(capacity)), budget
+    ),
+    "queue by wealth": lambda capacity, score, budget: queue.queue(
+        capacity, capacity.astype(float), budget
+    ),
+    "queue by leverage": queue.queue,
+    "first come": lambda capacity, score, budget: queue.cyclic_order(
+        capacity, budget, start=0
+    ),
+    "absolute cap": lambda capacity, score, budget: proportional.pro_rata(
+        np.minimum(capacity, 300_000_000), budget
+    ),
+}
+"""Rules of which the axioms are asked; scores stand for leverage."""
+
+
+class Row(NamedTuple):
+    """Of a rule: which axioms it keeps, and the worst book in words for the others."""
+
+    rule: str
+    axioms: dict[str, bool]
+    counterexamples: dict[str, str]
+
+
+def table(seed: int = 1, books: int = 300) -> list[Row]:
+    """Search for every axiom and rule; parameters as :func:`examine`."""
+    rows = []
+    for name, share in RULES.items():
+        found = examine(share, seed=seed, books=books)
+        worst = {axiom: f.counterexample for axiom, f in found.items()}
+        words = {axiom: in_words(case) for axiom, case in worst.items() if case is not None}
+        rows.append(Row(name, {axiom: f.holds for axiom, f in found.items()}, words))
+    return rows
+
+
+def in_words(case: Counterexample) -> str:
+    """A counterexample on one line, in the units that capacities are drawn in."""
+    books = ((case.before, case.taken), (case.after, case.taken_after))
+    told = [
+        f"capacity {_units(book.capacity)}, score {_listed(book.score)}, budget "
+        f"{book.budget / _UNIT:.4g} takes {_units(taken)}"
+        for book, taken in books
+    ]
+    return " but ".join(dict.fromkeys(told))
+
+
+def _units(amounts: Array) -> str:
+    return _listed(amounts / _UNIT)
+
+
+def _listed(values: Array) -> str:
+    return f"({', '.join(f'{value:.4g}' for value in values)})"

@@ -14,14 +14,16 @@ from typing import Any, NoReturn
 import numpy as np
 
 from abm.adl.allocation import Allocation
-from abm.adl.eligibility import Eligibility, Payers
-from abm.adl.record import ADL_FILL, CASH_HAIRCUT, Call, Decision, Outcome
-from abm.adl.seniority import Seniority
+from abm.adl.eligibility import Eligibility
+from abm.adl.record import ADL_FILL, CASH_HAIRCUT, Call, Decision, Outcome, Payers
+from abm.adl.seniority import Ladder, Seniority
 from abm.adl.settlement import Settlement, money_needed
 from abm.adl.severity import Severity
-from abm.adl.trigger import Trigger
+from abm.adl.trigger import Drawdown, Trigger
 from abm.adl.wave import PolicyError, Wave
-from abm.world import Array, World
+from abm.venue import fund
+from abm.venue.ledger import withdrawal_cut
+from abm.world import Array, BrokenWorldError, World
 
 _NONE = np.zeros(0, np.int64)
 _NOTHING = Decision(False, 0.0, 0, _NONE, Payers(*[_NONE] * 4), np.zeros(0), _NONE)
@@ -29,7 +31,10 @@ _NOTHING = Decision(False, 0.0, 0, _NONE, Payers(*[_NONE] * 4), np.zeros(0), _NO
 
 @dataclass(frozen=True)
 class Policy:
-    """An ADL rule, composed of six parts."""
+    """An ADL rule, composed of six parts.
+
+    Where its trigger says no, the policy that it falls back to is asked, if there is one.
+    """
 
     name: str
     trigger: Trigger
@@ -38,11 +43,32 @@ class Policy:
     seniority: Seniority
     allocation: Allocation
     settlement: Settlement
+    fallback: Policy | None = None
+    stage: int = 0
+
+    @property
+    def stages(self) -> tuple[Policy, ...]:
+        """The policy itself and those that it falls back to, in turn."""
+        return (self, *(self.fallback.stages if self.fallback else ()))
 
     @property
     def looks_everywhere(self) -> bool:
         """Whether all positions are candidates: cash may come from any market."""
-        return self.settlement.looks_everywhere
+        return any(stage.settlement.looks_everywhere for stage in self.stages)
+
+    @property
+    def alarms(self) -> frozenset[fund.Drawdown]:
+        """Alarms on the insurance fund that the world must keep for it."""
+        triggers = (stage.trigger for stage in self.stages)
+        return frozenset(t.alarm for t in triggers if isinstance(t, Drawdown))
+
+    @property
+    def ages_s(self) -> frozenset[float]:
+        """Ages by which the world must tell gains for it."""
+        ladders = (stage.seniority for stage in self.stages)
+        return frozenset(
+            age for rule in ladders if isinstance(rule, Ladder) for age in rule.ages_s
+        )
 
     def answer(self, world: World, wave: Wave, past: Sequence[Call] = ()) -> Outcome:
         """Decide who gives what in a wave, and book it.
@@ -55,10 +81,11 @@ class Policy:
         decision = self.decide(wave, past)
         if not decision.acted:
             return Outcome(decision, np.zeros(0, ADL_FILL), np.zeros(0, CASH_HAIRCUT))
-        fills, haircuts = self.settlement.book(
+        fills, haircuts = self.stages[decision.stage - self.stage].settlement.book(
             world, wave, decision.payers, decision.amounts, decision.need
         )
-        return Outcome(decision, fills, haircuts)
+        _check_booked(decision, fills, haircuts)
+        return Outcome(decision, fills, haircuts, withdrawal_cut(world.ledger))
 
     def decide(self, wave: Wave, past: Sequence[Call] = ()) -> Decision:
         """Decide who gives what: a function of the wave and the calls before it alone.
@@ -68,15 +95,16 @@ class Policy:
         PolicyError
             If a part raises or gives a NaN, a negative or too much.
         """
-        if not self._ask("trigger", wave, self.trigger, wave, past):
-            return _NOTHING
+        mine = [call for call in past if call.outcome.decision.stage == self.stage]
+        if not self._ask("trigger", wave, self.trigger, wave.without_candidates(), mine):
+            return self.fallback.decide(wave, past) if self.fallback else _NOTHING
         worst = self.settlement.worst(wave)
-        payers = self._ask("eligibility", wave, self.eligibility, wave, worst)
-        theta = self._share(wave, payers, past)
+        payers = self._ask("eligibility", wave, self.eligibility, wave, worst, mine)
+        theta = self._share(wave, payers, mine)
         groups, need = self.settlement.need(wave, theta)
         score, amounts = self._allocate(wave, payers, groups, need)
         budget = money_needed(wave, theta)
-        return Decision(True, theta, budget, need, payers, score, amounts)
+        return Decision(True, theta, budget, need, payers, score, amounts, self.stage)
 
     def _share(self, wave: Wave, payers: Payers, past: Sequence[Call]) -> float:
         theta = float(self._ask("severity", wave, self.severity, wave, payers, past))
@@ -88,28 +116,57 @@ class Policy:
         self, wave: Wave, payers: Payers, groups: Array, need: Array
     ) -> tuple[Array, Array]:
         """Scores and whole amounts of all payers, tier by tier and group by group."""
-        rule = self.allocation
-        score = np.full(len(payers.row), np.nan)
-        if rule.score is not None:
-            score = self._ask("allocation score", wave, rule.score, wave, payers)
-            self._check_score(wave, score, len(payers.row))
+        score = self._score(wave, payers)
         amounts = np.zeros(len(payers.row), np.int64)
         wanted = np.zeros(2 * len(wave.mark), np.int64)
         np.add.at(wanted, groups, need)
-        for tier in self._ask("seniority", wave, self.seniority, wave, payers):
-            for group in np.flatnonzero(wanted):
-                members = np.flatnonzero(payers.group == group)
-                if not len(members):
-                    continue
-                budget = int(wanted[group])
-                capacity = tier[members]
-                given = self._ask(
-                    "allocation", wave, rule.share, capacity, score[members], budget
-                )
-                given = self._checked(wave, given, capacity, budget)
-                amounts[members] += given
-                wanted[group] -= int(given.sum())
+        tiers = self._ask("seniority", wave, self.seniority, wave, payers)
+        for asked in _asked_together(payers):
+            for tier in tiers:
+                for group in np.flatnonzero(wanted > 0):
+                    members = np.flatnonzero((payers.group == group) & asked)
+                    if not tier[members].any():
+                        continue
+                    given = self._share_out(
+                        wave, payers, members, tier[members], score[members], wanted[group]
+                    )
+                    amounts[members] += given
+                    wanted[group] -= int(given.sum())
         return score, amounts
+
+    def _score(self, wave: Wave, payers: Payers) -> Array:
+        """What ranks or weighs payers, NaN where the allocation needs nothing."""
+        if self.allocation.score is None:
+            return np.full(len(payers.row), np.nan)
+        score = self._ask("allocation score", wave, self.allocation.score, wave, payers)
+        self._check_score(wave, score, len(payers.row))
+        return _weighted(score, payers.weight)
+
+    def _share_out(
+        self,
+        wave: Wave,
+        payers: Payers,
+        members: Array,
+        capacity: Array,
+        score: Array,
+        budget: int,
+    ) -> Array:
+        """What some payers of one group give, as it can be booked."""
+        share = self.allocation.share
+        given = self._ask("allocation", wave, share, capacity, score, int(budget))
+        given = self._checked(wave, given, capacity, int(budget))
+        amounts, least, most = self.settlement.rounded(
+            wave, payers, members, capacity, given
+        )
+        total = int(amounts.sum())
+        if not least <= total <= most or (amounts > capacity).any():
+            self._refuse(
+                "settlement",
+                wave,
+                f"rounded {int(given.sum())} to {total}, must be from {least} to {most} "
+                "and within capacities",
+            )
+        return amounts
 
     def _ask(self, part: str, wave: Wave, function: Any, *args: Any) -> Any:
         """Call a part; an exception of its own becomes a `PolicyError`."""
@@ -144,3 +201,30 @@ class Policy:
         if int(amounts.sum()) > budget:
             self._refuse("allocation", wave, f"gave more than the budget of {budget}")
         return amounts.astype(np.int64)
+
+
+def _asked_together(payers: Payers) -> list[Array]:
+    """Masks of payers: those of the first tier, of the next, and so on."""
+    if not len(payers.tier):
+        return [np.ones(len(payers.row), bool)]
+    return [payers.tier == tier for tier in np.unique(payers.tier)]
+
+
+def _weighted(score: Array, weight: Array) -> Array:
+    """Scores times weights, and negative ones divided: less weight ranks lower.
+
+    Of several columns the first is weighted.
+    """
+    if not len(weight):
+        return score
+    first = score if score.ndim == 1 else score[:, 0]
+    first = np.where(first >= 0, first * weight, first / weight)
+    return first if score.ndim == 1 else np.column_stack([first, score[:, 1:]])
+
+
+def _check_booked(decision: Decision, fills: Array, haircuts: Array) -> None:
+    """The ledger has moved exactly what was decided."""
+    booked = int(np.abs(fills["lots"]).sum()) + int(haircuts["amount"].sum())
+    decided = int(decision.amounts.sum())
+    if booked != decided:
+        raise BrokenWorldError(f"{booked} lots or quanta were booked, decided {decided}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from abm.adl.eligibility import Payers
 from abm.adl.wave import Wave
 from abm.world import Array
 
@@ -19,14 +20,39 @@ ADL_FILL = np.dtype(
         ("held", "i8"),
         ("value", "i8"),
         ("cost", "i8"),
+        ("collateral", "i8"),
     ]
 )
 """A contract closed by ADL: lots closed (signed as the payer held them), lots held before,
-the signed value at which they were closed, and the payer's cost of the whole position
-before (quanta)."""
+the signed value at which they were closed, the payer's cost of the whole position before,
+and what it got of the bankrupt account's collateral besides (quanta). The bankrupt account
+is the insurance fund's where it took what was closed beyond the need."""
 
 CASH_HAIRCUT = np.dtype([("account", "i8"), ("amount", "i8")])
 """Quanta taken from an account."""
+
+_ALIKE = np.zeros(0, np.int64)
+_UNWEIGHTED = np.zeros(0)
+
+
+class Payers(NamedTuple):
+    """Candidates that may be asked, as parallel arrays of shape (payers,).
+
+    `row` points into `Wave.candidates` (for cash: the account's first row). `group` says
+    which need a payer can serve: for contracts ``2 * market + 1`` where it stands against
+    bankrupt longs and ``2 * market`` against shorts, for cash 0. `capacity` is the most
+    that may be taken (lots or quanta); `worth` the money that is in it: the profit that a
+    payer would give up, in quanta. `tier` is the order in which payers are asked: nobody
+    of tier 1 before all of tier 0 are exhausted (empty where all are asked together).
+    `weight` multiplies scores, and divides negative ones (empty where none does).
+    """
+
+    row: Array
+    group: Array
+    capacity: Array
+    worth: Array
+    tier: Array = _ALIKE
+    weight: Array = _UNWEIGHTED
 
 
 @dataclass(frozen=True)
@@ -50,6 +76,8 @@ class Decision:
         What ranked or weighted them (NaN where the rule needs none).
     amounts : array of int64, shape (payers,)
         What each is asked for, in lots or quanta.
+    stage : int
+        Who decided: 0 the policy itself, 1 the policy that it falls back to, and so on.
     """
 
     acted: bool
@@ -59,15 +87,20 @@ class Decision:
     payers: Payers
     score: Array
     amounts: Array
+    stage: int = 0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A decision and what was booked: arrays of `ADL_FILL` and of `CASH_HAIRCUT`."""
+    """A decision and what was booked: arrays of `ADL_FILL` and of `CASH_HAIRCUT`.
+
+    `withdrawal_cut` is the share of every withdrawal that is withheld from then on.
+    """
 
     decision: Decision
     fills: Array
     haircuts: Array
+    withdrawal_cut: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -83,3 +116,8 @@ class Call:
     short_before: int
     short_after: int
     carried: int
+
+    @cached_property
+    def largest_worth(self) -> int:
+        """Money in the richest of those who could have been asked, in quanta."""
+        return int(self.outcome.decision.payers.worth.max(initial=0))

@@ -7,7 +7,7 @@ parts get arrays, never the market.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ import numpy as np
 from abm.arithmetic import floor_fraction
 from abm.compiled import inlined, kernel
 from abm.units import usd
-from abm.venue.margin import equity_of, health, maintenance_of
+from abm.venue.fund import defended, is_alarmed, rolling_peak
+from abm.venue.gains import older_gains
+from abm.venue.margin import equity_of, health, maintenance_of, margins_of
 from abm.world import (
     BACKSTOP,
     INSURANCE,
@@ -43,11 +45,15 @@ CANDIDATE = np.dtype(
         ("account_net", "i8"),
         ("account_profit", "i8"),
         ("maintenance", "i8"),
+        ("initial", "i8"),
+        ("own_maintenance", "i8"),
+        ("own_initial", "i8"),
     ]
 )
-"""A position that could pay: signed lots, cost and value at the mark (quanta); and its
+"""A position that could pay: signed lots, cost and value at the mark (quanta); its
 account's equity, cash, principal, cash given to ADL before, gross and signed net notional,
-unrealised profit (net of losses) and maintenance margin."""
+unrealised profit (net of losses), maintenance and initial margin; and the position's own
+part of these margins."""
 
 BANKRUPT = np.dtype(
     [
@@ -87,7 +93,8 @@ class Wave:
     now_s : float
         Seconds since the start.
     short_account, deficit : array of int64, shape (short,)
-        Accounts whose equity at the marks is negative, and by how many quanta.
+        Accounts whose equity at the marks is negative (of the insurance fund: below what
+        an alarm defends), and by how many quanta.
     bankrupt : structured array of `BANKRUPT`
         The positions of those accounts.
     candidates : structured array of `CANDIDATE`
@@ -100,6 +107,18 @@ class Wave:
         Long lots.
     insurance : int
         Equity of the insurance fund in quanta.
+    insurance_peak : int
+        The rolling peak of that equity that the policy's alarm is about, or zero.
+    is_alarmed : bool
+        Whether the fund's drawdown from it keeps the alarm on. The fund is then among the
+        short, by what it lacks to the equity at which the alarm goes on.
+    ages_s : array of float64, shape (ages,)
+        Ages by which the world tells gains, rising.
+    older_gains : array of int64, shape (candidates, ages)
+        How much of the gains of each candidate's account is older than that, in quanta.
+    debt_market, debt_side : array of int64, shape (short,)
+        Market and side (1 long, -1 short) of the position whose liquidation left each
+        short account without enough; -1 and 0 where there was none. Empty if unknown.
     """
 
     number: int
@@ -114,11 +133,22 @@ class Wave:
     unit: Array
     open_interest: Array
     insurance: int
+    insurance_peak: int = 0
+    is_alarmed: bool = False
+    ages_s: Array = field(default_factory=lambda: np.zeros(0))
+    older_gains: Array = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    debt_market: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    debt_side: Array = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def total_deficit(self) -> int:
         """Money missing in quanta."""
         return int(self.deficit.sum())
+
+    def without_candidates(self) -> Wave:
+        """What a trigger sees: who is short, prices and the fund, not who could pay."""
+        nobody = self.candidates[:0]
+        return replace(self, candidates=nobody, older_gains=self.older_gains[:0])
 
     def describe(self) -> str:
         """One line for a person."""
@@ -145,28 +175,35 @@ def _gather_short(
             account = risk.watched[i - 2]
             if not ledger.accounts[account].at_bottom:
                 continue
+        floor = 0
+        to_close = False
+        if account == pots.insurance and is_alarmed(risk):
+            floor = defended(risk)
+            to_close = ledger.accounts[account].first_position != NONE
         equity = equity_of(ledger, markets, account)
-        if equity < 0:
+        if equity < floor or to_close:
             accounts[count] = account
-            deficits[count] = -equity
+            deficits[count] = max(0, floor - equity)
             count += 1
     return count
 
 
 @kernel
 def _gather_bankrupt(
-    ledger: Ledger, risk: Risk, markets: Markets, accounts: Array, count: int, rows: Array,
-    sides: Array,
+    ledger: Ledger, risk: Risk, markets: Markets, accounts: Array, deficits: Array,
+    count: int, rows: Array, sides: Array,
 ) -> int:  # fmt: skip
     """Positions of the short accounts; `sides[side, market]` is set where any is.
 
     The debt is shared among an account's positions by their maintenance margin (the rule
     of dYdX v4, see `abm.venue.liquidation.bankruptcy_value`), the last taking what is
-    left, so that closing all of them at bankruptcy leaves exactly nothing.
+    left, so that closing all of them at bankruptcy leaves exactly nothing (of the fund
+    under an alarm: exactly what is defended, or what it has if that is more).
     """
     found = 0
     for i in range(count):
-        equity, maintenance, _ = health(ledger, risk, markets, accounts[i])
+        _, maintenance, _ = health(ledger, risk, markets, accounts[i])
+        equity = -deficits[i]
         slot = ledger.accounts[accounts[i]].first_position
         while slot != NONE:
             position = ledger.positions[slot]
@@ -217,8 +254,11 @@ def _gather_candidates(
         row.market = position.market
         row.lots = position.lots
         row.cost = position.cost
-        unit = markets.specs[position.market].unit
-        row.value = position.lots * markets.state[position.market].mark * unit
+        spec = markets.specs[position.market]
+        row.value = position.lots * markets.state[position.market].mark * spec.unit
+        initial, maintenance = margins_of(risk.tiers, spec, abs(row.value))
+        row.own_initial = initial
+        row.own_maintenance = maintenance
         found += 1
     return found
 
@@ -230,16 +270,19 @@ def _fill_account(
     profit = 0
     notional = 0
     net = 0
+    initial = 0
     maintenance = 0
     slot = owner.first_position
     while slot != NONE:
         position = ledger.positions[slot]
         spec = markets.specs[position.market]
         value = position.lots * markets.state[position.market].mark * spec.unit
+        own_initial, own_maintenance = margins_of(risk.tiers, spec, abs(value))
+        initial += own_initial
+        maintenance += own_maintenance
         profit += value - position.cost
         notional += abs(value)
         net += value
-        maintenance += maintenance_of(risk.tiers, spec, abs(value))
         slot = position.next
     row.equity = owner.cash + profit
     row.cash = owner.cash
@@ -249,6 +292,7 @@ def _fill_account(
     row.account_net = net
     row.account_profit = profit
     row.maintenance = maintenance
+    row.initial = initial
 
 
 def gather(world: World, number: int, everywhere: bool) -> Wave:
@@ -266,20 +310,37 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
     count = _gather_short(ledger, risk, markets, accounts, deficits)
     rows = np.empty(int(ledger.pots[0]["used_positions"]), BANKRUPT)
     sides = np.zeros((2, len(markets.specs)), np.int8)
-    n_bankrupt = _gather_bankrupt(ledger, risk, markets, accounts, count, rows, sides)
+    n_bankrupt = _gather_bankrupt(
+        ledger, risk, markets, accounts, deficits, count, rows, sides
+    )
     candidates = np.empty(len(rows) + 1, CANDIDATE)
     n_candidates = _gather_candidates(ledger, risk, markets, sides, everywhere, candidates)
+    candidates = candidates[:n_candidates]
     return Wave(
         number=number,
         now_s=float(world.clock[0]["now_ms"]) / 1000.0,
         short_account=accounts[:count],
         deficit=deficits[:count],
         bankrupt=rows[:n_bankrupt],
-        candidates=candidates[:n_candidates],
+        candidates=candidates,
         mark=markets.state["mark"].copy(),
         previous_mark=markets.state["previous_mark"].copy(),
         index=markets.state["index"].copy(),
         unit=markets.specs["unit"].copy(),
         open_interest=ledger.open_interest.copy(),
         insurance=int(equity_of(ledger, markets, ledger.pots[0]["insurance"])),
+        insurance_peak=int(rolling_peak(risk)),
+        is_alarmed=bool(is_alarmed(risk)),
+        ages_s=ledger.ages["age_ms"] / 1000.0,
+        older_gains=_older_gains(ledger, candidates),
+        debt_market=ledger.accounts["debt_market"][accounts[:count]].astype(np.int64),
+        debt_side=ledger.accounts["debt_side"][accounts[:count]].astype(np.int64),
     )
+
+
+def _older_gains(ledger: Ledger, candidates: Array) -> Array:
+    """How much of its account's gains is older, shape (candidates, ages)."""
+    gains = np.maximum(candidates["equity"] - candidates["principal"], 0)
+    older = np.zeros((len(candidates), len(ledger.ages)), np.int64)
+    older_gains(ledger, candidates["account"].copy(), gains, older)
+    return older

@@ -49,15 +49,16 @@ def run_one(
         world.clock[0]["path_interval_ms"] = interval
     start = w.copy(world)
     past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid)
+    past.share(policies)
     past.run_to(scenario.time.steps, stop_at_wave=True)
     names = tables.Names.of(scenario)
-    audit = first_runs and scenario.outputs.audit
+    audited = first_runs and scenario.outputs.audit
     found = []
     for policy in policies:
         engine = past.fork(policy)
         try:
             _go_on(engine, scenario)
-            found.append(tables.of_run(engine, start, names, run, audit=audit))
+            found.append(tables.of_run(engine, start, names, run, audited=audited))
         except PolicyError as error:
             found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
     return found
@@ -66,7 +67,7 @@ def run_one(
 def _go_on(engine: Engine, scenario: Scenario) -> None:
     """Answer the wave that the past stopped at, if it did, and run to the end."""
     if int(engine.world.clock[0]["phase"]) == step.WAVING:
-        engine.answer_wave()
+        engine.answer_if_asked()
     engine.run_to(scenario.time.steps)
     engine.finish()
 

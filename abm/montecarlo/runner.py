@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from tqdm import tqdm
 
+from abm.adl.answers import users_files
+from abm.engine import policy_table
 from abm.montecarlo import cluster, stopping, store
 from abm.montecarlo.blocks import Done, code_sha256, run_block
 from abm.montecarlo.plan import Block, Plan
@@ -26,6 +28,8 @@ from abm.scenario import ScenarioError, from_mapping
 
 def new_manifest(plan: Plan) -> dict[str, Any]:
     """The manifest of a batch of which nothing has been done."""
+    tables = {name: policy_table(plan.scenario, name) for name in plan.policies}
+    files = sorted({file for table in tables.values() for file in users_files(table)})
     return {
         "name": plan.scenario.name,
         "version": importlib.metadata.version("adl-abm"),
@@ -33,6 +37,8 @@ def new_manifest(plan: Plan) -> dict[str, Any]:
         "scenario": plan.scenario.resolved(),
         "scenario_sha256": plan.scenario.sha256(),
         "policies": list(plan.policies),
+        "policy_tables": tables,
+        "policy_files": {file: store.file_hash(Path(file)) for file in files},
         "first_seed": plan.seed(0),
         "runs": plan.runs,
         "block": plan.scenario.run.block,

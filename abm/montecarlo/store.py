@@ -24,6 +24,12 @@ from filelock import FileLock, Timeout
 
 _KEYS: list[tuple[str, str]] = [("run", "int64"), ("policy", "string")]
 
+
+def _parts(array: str, names: str) -> list[tuple[str, str]]:
+    """Columns that hold an array of int64 a row."""
+    return [("_".join(filter(None, (array, name))), "int64[]") for name in names.split()]
+
+
 COLUMNS: dict[str, list[tuple[str, str]]] = {
     "runs": [
         *_KEYS,
@@ -76,10 +82,19 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("deficit_quanta", "int64"),
         ("covered_quanta", "int64"),
         ("residual_quanta", "int64"),
+        ("severity", "float64"),
+        ("acted", "int64"),
         ("touched", "int64"),
         ("eligible", "int64"),
         ("feasible", "bool"),
+        ("within_half", "bool"),
+        ("uncovered", "int64"),
         ("least_largest_share", "float64"),
+        ("least_touched", "int64"),
+        ("least_top_1_usd", "float64"),
+        ("least_top_10_usd", "float64"),
+        ("least_top_percent_usd", "float64"),
+        ("granularity_usd", "float64"),
         ("adl_notional_usd", "float64"),
     ],
     "haircuts": [
@@ -132,19 +147,37 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         *_KEYS,
         ("wave", "int64"),
         ("time_s", "float64"),
-        ("account", "int64"),
-        ("kind", "string"),
-        ("market", "string"),
-        ("lots", "int64"),
-        ("cost_quanta", "int64"),
-        ("value_quanta", "int64"),
-        ("equity_quanta", "int64"),
-        ("account_notional_quanta", "int64"),
-        ("mark_ticks", "int64"),
-        ("previous_mark_ticks", "int64"),
-        ("capacity", "int64"),
-        ("score", "float64"),
-        ("amount", "int64"),
+        *_parts("", "short_account deficit debt_market debt_side"),
+        *_parts("bankrupt", "position account market lots cost bankruptcy"),
+        ("bankrupt_kind", "string[]"),
+        *_parts("candidates", "position account market lots cost cash principal given"),
+        *_parts("candidates", "own_maintenance own_initial elsewhere_notional"),
+        *_parts("candidates", "elsewhere_net elsewhere_profit elsewhere_maintenance"),
+        *_parts("candidates", "elsewhere_initial"),
+        ("candidates_kind", "string[]"),
+        *_parts("", "mark previous_mark index unit open_interest"),
+        ("insurance", "int64"),
+        ("insurance_peak", "int64"),
+        ("is_alarmed", "bool"),
+        ("ages_s", "float64[]"),
+        ("older_gains", "int64[]"),
+        ("acted", "bool"),
+        ("stage", "int64"),
+        ("theta", "float64"),
+        ("budget", "int64"),
+        ("need", "int64[]"),
+        *_parts("payers", "row group capacity worth tier"),
+        ("payers_weight", "float64[]"),
+        ("score", "float64[]"),
+        ("score_columns", "int64"),
+        ("amounts", "int64[]"),
+        *_parts("fills", "market account bankrupt lots held value cost collateral"),
+        ("fills_bankrupt_kind", "string[]"),
+        *_parts("haircuts", "account amount"),
+        ("withdrawal_cut", "float64"),
+        ("short_before", "int64"),
+        ("short_after", "int64"),
+        ("carried", "int64"),
     ],
     "paths": [
         *_KEYS,
@@ -162,11 +195,23 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("insurance_usd", "float64"),
     ],
 }
-"""Columns of every table. `share` of a haircut is the part of capacity that was taken;
-`bid_depth_usd` is what rests within 1% of the mark."""
+"""Columns of every table; ``[]`` is an array in each row.
+
+`share` of a haircut is the part of capacity that was taken; `bid_depth_usd` is what rests
+within 1% of the mark. `severity` of a wave is that of its first call, `acted` how many of
+its calls the trigger answered; the bounds from `feasible` on are those of
+`abm.adl.bounds`. A row of `audit` is a call of the policy: `abm.adl.audit` makes the call
+of it again, and tells the fields' units."""
+
+
+def _type(kind: str) -> pa.DataType:
+    if kind.endswith("[]"):
+        return pa.list_(_type(kind.removesuffix("[]")))
+    return pa.type_for_alias(kind)
+
 
 SCHEMAS = {
-    name: pa.schema([(column, pa.type_for_alias(kind)) for column, kind in columns])
+    name: pa.schema([(column, _type(kind)) for column, kind in columns])
     for name, columns in COLUMNS.items()
 }
 
@@ -223,7 +268,8 @@ def write_block(folder: Path, block: int, files: Mapping[str, bytes]) -> dict[st
     return digests
 
 
-def _sha256(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
@@ -232,7 +278,7 @@ def damage(folder: Path, block: int, digests: Mapping[str, str]) -> str | None:
     """The first table of a block whose file is missing or not what was written."""
     for name, digest in digests.items():
         path = _file(folder, name, block)
-        if not path.is_file() or _sha256(path) != digest:
+        if not path.is_file() or file_hash(path) != digest:
             return name
     return None
 
@@ -243,10 +289,18 @@ def remove_partial_files(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def manifest_hash(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 of all that a manifest says but its own hash, in hexadecimal."""
+    rest = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Replace the manifest in one move; blocks are listed in order."""
+    """Replace the manifest in one move; blocks are listed in order, its own hash last."""
     blocks = dict(sorted(manifest["blocks"].items(), key=lambda item: int(item[0])))
-    manifest = {**manifest, "blocks": blocks}
+    rest = {key: value for key, value in manifest.items() if key != "sha256"}
+    rest["blocks"] = blocks
+    manifest = {**rest, "sha256": manifest_hash(rest)}
     partial = folder / f"{MANIFEST}.partial"
     try:
         with partial.open("w", encoding="utf-8") as handle:
@@ -387,6 +441,10 @@ class Batch:
     def frame(self, name: str, **how: Any) -> Any:
         """A table as a pandas data frame; options as :meth:`table`."""
         return self.table(name, **how).to_pandas()
+
+    def file(self, table: str, block: int) -> Path:
+        """The file of a table in a block."""
+        return _file(self.folder, table, block)
 
     def content_hash(self) -> str:
         """SHA-256 over the contents of all tables, the same wherever they were made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from abm import world as w
+from abm.adl import audit, bounds
+from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.engine import Engine
 from abm.montecarlo.store import SCHEMAS
@@ -19,6 +22,13 @@ from abm.venue.margin import equity_of
 from abm.world import Array, World
 
 Columns = dict[str, Any]
+
+KINDS = {
+    "bankrupt_account": "bankrupt_kind",
+    "candidates_account": "candidates_kind",
+    "fills_bankrupt": "fills_bankrupt_kind",
+}
+"""Columns of the audit that hold accounts, and those that hold their kinds."""
 
 _RUNGS = np.array([*RUNG_NAMES, "unwind"])
 
@@ -43,7 +53,7 @@ class Names:
 
 
 def of_run(
-    engine: Engine, start: World, names: Names, run: int, *, audit: bool
+    engine: Engine, start: World, names: Names, run: int, *, audited: bool
 ) -> dict[str, pa.Table]:
     """All tables of a finished run.
 
@@ -57,24 +67,43 @@ def of_run(
         Of the scenario.
     run : int
         Number of the run in the batch.
-    audit : bool
+    audited : bool
         Whether to keep what every decision was made from.
     """
     record, world = engine.record, engine.world
     kind = names.kinds[world.ledger.accounts["kind"]]
-    fills = [_fills(call, names, kind) for call in record.calls]
-    waves = _waves(record.calls)
     columns: dict[str, Columns] = {
-        "adl_fills": _stack(fills),
-        "haircuts": _haircuts(record.calls, kind),
-        "waves": waves,
+        **of_calls(record.calls, engine.policy, names, kind),
         "liquidations": _liquidations(record.liquidations, world, names, kind),
         "paths": _paths(record.paths, world, names),
-        "audit": _stack([_audit(call, names, kind) for call in record.calls if audit]),
+        "audit": _audit(record.calls, kind) if audited else {},
     }
     columns["runs"] = _run(engine, start, columns)
     return {
-        name: _table(name, rows, run, engine.policy.name) for name, rows in columns.items()
+        name: as_table(name, rows, run, engine.policy.name)
+        for name, rows in columns.items()
+    }
+
+
+def of_calls(
+    calls: Sequence[Call], policy: Policy, names: Names, kind: Array
+) -> dict[str, Columns]:
+    """The tables that tell what a policy did, from its calls alone.
+
+    Parameters
+    ----------
+    calls : sequence of Call
+        Of one run, in order.
+    policy : Policy
+        Whose they are.
+    names : Names
+    kind : array of str
+        The kind of every account, to index with its number.
+    """
+    return {
+        "adl_fills": _stack([_fills(call, names, kind) for call in calls]),
+        "haircuts": _haircuts(calls, kind),
+        "waves": _waves(calls, policy),
     }
 
 
@@ -82,11 +111,12 @@ def of_failure(run: int, policy: str, seed: int, error: str) -> dict[str, pa.Tab
     """The tables of a run whose policy was refused: one row that says so."""
     rows = {"seed": [seed], "failed": [True], "error": [error]}
     return {
-        name: _table(name, rows if name == "runs" else {}, run, policy) for name in SCHEMAS
+        name: as_table(name, rows if name == "runs" else {}, run, policy)
+        for name in SCHEMAS
     }
 
 
-def _table(name: str, columns: Columns, run: int, policy: str) -> pa.Table:
+def as_table(name: str, columns: Columns, run: int, policy: str) -> pa.Table:
     """A table of the schema; columns that are not given are null."""
     schema = SCHEMAS[name]
     length = len(next(iter(columns.values()))) if columns else 0
@@ -138,7 +168,7 @@ def _fills(call: Call, names: Names, kind: Array) -> Columns:
     }
 
 
-def _haircuts(calls: list[Call], kind: Array) -> Columns:
+def _haircuts(calls: Sequence[Call], kind: Array) -> Columns:
     """Who paid in each wave: one row an account, its calls taken together."""
     numbers = sorted({call.wave.number for call in calls})
     waves = []
@@ -163,11 +193,12 @@ def _paid(call: Call) -> Columns:
     by_contract = len(call.outcome.fills) > 0
     if by_contract:
         market, lots = rows["market"], np.sign(rows["lots"]) * decision.amounts[taken]
-        got = _value_got(call, rows)
+        value = _of_fills(call, rows, "value")
+        got = value + _of_fills(call, rows, "collateral")
         # What the payer gets is worth less than the mark by this much.
         amount = lots * wave.mark[market] * wave.unit[market] - got
         capacity = rows["value"] - rows["cost"]
-        closed = usd(np.abs(got))
+        closed = usd(np.abs(value))
     else:
         amount, capacity = decision.amounts[taken], decision.payers.capacity[taken]
         closed = np.zeros(len(taken))
@@ -217,16 +248,16 @@ def _given_before(account: Array, paid: Columns) -> Array:
     return np.asarray(before)
 
 
-def _value_got(call: Call, rows: Array) -> Array:
-    """Signed value at which some positions' contracts were closed in a call, quanta."""
+def _of_fills(call: Call, rows: Array, name: str) -> Array:
+    """The sum of a field of the fills of some positions in a call."""
     fills, n_markets = call.outcome.fills, len(call.wave.mark)
     pairs, fill = np.unique(
         fills["account"] * n_markets + fills["market"], return_inverse=True
     )
-    value = np.zeros(len(pairs), np.int64)
-    np.add.at(value, fill, fills["value"])
+    total = np.zeros(len(pairs), np.int64)
+    np.add.at(total, fill, fills[name])
     asked = rows["account"] * n_markets + rows["market"]
-    return np.asarray(value[np.searchsorted(pairs, asked)])
+    return np.asarray(total[np.searchsorted(pairs, asked)])
 
 
 def _ranks(score: Array) -> Array:
@@ -237,43 +268,32 @@ def _ranks(score: Array) -> Array:
     return ranks
 
 
-def _audit(call: Call, names: Names, kind: Array) -> Columns:
-    wave, decision = call.wave, call.outcome.decision
-    rows = wave.candidates[decision.payers.row]
-    market = rows["market"]
-    return {
-        "wave": np.full(len(rows), wave.number),
-        "time_s": np.full(len(rows), wave.now_s),
-        "account": rows["account"],
-        "kind": kind[rows["account"]],
-        "market": names.markets[market],
-        "lots": rows["lots"],
-        "cost_quanta": rows["cost"],
-        "value_quanta": rows["value"],
-        "equity_quanta": rows["equity"],
-        "account_notional_quanta": rows["account_notional"],
-        "mark_ticks": wave.mark[market],
-        "previous_mark_ticks": wave.previous_mark[market],
-        "capacity": decision.payers.capacity,
-        "score": decision.score,
-        "amount": decision.amounts,
-    }
-
-
-def _waves(calls: list[Call]) -> Columns:
-    """One row a wave: its calls taken together."""
-    numbers = sorted({call.wave.number for call in calls})
-    rows = [_wave([c for c in calls if c.wave.number == number]) for number in numbers]
+def _audit(calls: Sequence[Call], kind: Array) -> Columns:
+    """One row a call: all that its decision was made from, and what was booked."""
+    rows = []
+    for call in calls:
+        row = audit.flattened(call)
+        row |= {names: kind[row[accounts]] for accounts, names in KINDS.items()}
+        rows.append(row)
     return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
-def _wave(calls: list[Call]) -> dict[str, Any]:
+def _waves(calls: Sequence[Call], policy: Policy) -> Columns:
+    """One row a wave: its calls taken together."""
+    numbers = sorted({call.wave.number for call in calls})
+    rows = [
+        _wave([c for c in calls if c.wave.number == number], policy) for number in numbers
+    ]
+    every = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in every}
+
+
+def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
     first, last = calls[0], calls[-1]
     covered = [call.short_before - call.short_after for call in calls]
     before = np.concatenate([[0], np.cumsum(covered)[:-1]])
     need = max(int(b) + c.short_before for b, c in zip(before, calls, strict=True))
     deficit = max(0, need - first.carried)
-    capacity, budget = _capacity(first), first.outcome.decision.budget
     accounts = [
         call.wave.candidates["account"][paid.payers.row[paid.amounts > 0]]
         for call in calls
@@ -286,19 +306,43 @@ def _wave(calls: list[Call]) -> dict[str, Any]:
         "calls": len(calls),
         "deficit_usd": usd(deficit),
         "budget_usd": usd(sum(call.outcome.decision.budget for call in calls)),
-        "capacity_usd": usd(capacity),
+        "capacity_usd": usd(_capacity(first)),
         "covered_usd": usd(sum(covered)),
         "residual_usd": usd(last.short_after),
         "deficit_quanta": deficit,
         "covered_quanta": sum(covered),
         "residual_quanta": last.short_after,
+        "severity": first.outcome.decision.theta,
+        "acted": sum(call.outcome.decision.acted for call in calls),
         "touched": len(np.unique(np.concatenate(accounts))),
         "eligible": len(first.outcome.decision.payers.row),
-        "feasible": budget <= capacity,
-        "least_largest_share": budget / capacity if capacity else np.nan,
+        **_bounds(calls, policy),
         "adl_notional_usd": float(
             sum(usd(np.abs(call.outcome.fills["value"])).sum() for call in calls)
         ),
+    }
+
+
+def _bounds(calls: list[Call], policy: Policy) -> dict[str, Any]:
+    found = []
+    for call in calls:
+        decision = call.outcome.decision
+        if decision.acted:
+            settlement = policy.stages[decision.stage].settlement
+            found.append(bounds.of_decision(call.wave, decision, settlement))
+    if not found:
+        return {}
+    of_wave = bounds.of_wave(found)
+    return {
+        "feasible": of_wave.feasible,
+        "within_half": of_wave.within_half,
+        "uncovered": of_wave.uncovered,
+        "least_largest_share": of_wave.least_largest_share,
+        "least_touched": of_wave.least_touched,
+        "least_top_1_usd": usd(of_wave.least_top_1),
+        "least_top_10_usd": usd(of_wave.least_top_10),
+        "least_top_percent_usd": usd(of_wave.least_top_percent),
+        "granularity_usd": usd(of_wave.granularity),
     }
 
 
@@ -358,9 +402,6 @@ def _run(engine: Engine, start: World, columns: dict[str, Columns]) -> Columns:
     row = {
         "seed": int(world.clock[0]["seed"]),
         "failed": False,
-        "waves": len({call.wave.number for call in calls}),
-        "calls": len(calls),
-        "first_wave_s": calls[0].wave.now_s if calls else np.nan,
         "accounts_left": int(world.crowd.state[0]["left"]),
         "accounts_rebuilt": int(world.crowd.state[0]["rebuilt"]),
         "fees_usd": usd(int(world.ledger.pots[0]["fees"])),
@@ -368,9 +409,9 @@ def _run(engine: Engine, start: World, columns: dict[str, Columns]) -> Columns:
     }
     takeover = int(world.clock[0]["first_takeover_ms"])
     row["first_takeover_s"] = takeover / 1000.0 if takeover >= 0 else np.nan
-    row |= _solvency(calls, world)
-    row |= _adl(columns["adl_fills"], columns["haircuts"])
-    row |= _liquidated(columns["liquidations"])
+    residual = int(shortfall(world.ledger, world.risk, world.markets))
+    row |= of_decisions(calls, columns, residual)
+    row |= of_liquidations(columns["liquidations"])
     for purse, name in (("insurance", "insurance"), ("backstop", "vault")):
         account = int(world.ledger.pots[0][purse])
         row[f"{name}_start_usd"] = usd(int(equity_of(start.ledger, start.markets, account)))
@@ -378,7 +419,29 @@ def _run(engine: Engine, start: World, columns: dict[str, Columns]) -> Columns:
     return {name: [value] for name, value in row.items()}
 
 
-def _solvency(calls: list[Call], world: World) -> dict[str, Any]:
+def of_decisions(
+    calls: Sequence[Call], told: Mapping[str, Columns], residual: int
+) -> dict[str, Any]:
+    """What the row of a run says of its waves.
+
+    Parameters
+    ----------
+    calls : sequence of Call
+    told : mapping
+        The columns of :func:`of_calls`.
+    residual : int
+        Quanta missing at the end.
+    """
+    return {
+        "waves": len({call.wave.number for call in calls}),
+        "calls": len(calls),
+        "first_wave_s": calls[0].wave.now_s if calls else np.nan,
+        **_solvency(calls, residual),
+        **_adl(told["adl_fills"], told["haircuts"]),
+    }
+
+
+def _solvency(calls: Sequence[Call], residual: int) -> dict[str, Any]:
     """Deficit (peak of what was ever needed), and what became of it.
 
     The deficit is the largest, over calls, of what had been covered before plus what was
@@ -392,7 +455,6 @@ def _solvency(calls: list[Call], world: World) -> dict[str, Any]:
         budget += call.outcome.decision.budget
         whole = call.short_after == 0
         covered_at = call.wave.now_s - calls[0].wave.now_s if whole else np.nan
-    residual = int(shortfall(world.ledger, world.risk, world.markets))
     found: dict[str, Any] = {"time_to_cover_s": covered_at}
     amounts = {
         "deficit": deficit,
@@ -443,8 +505,8 @@ def _largest_share(haircuts: Columns) -> float:
     return max(0.0, float(np.max(given / np.maximum(had, 1e-6))))
 
 
-def _liquidated(rows: Columns) -> dict[str, Any]:
-    """What went through the book and what was taken over, in USD."""
+def of_liquidations(rows: Columns) -> dict[str, Any]:
+    """What the row of a run says went through the book and was taken over, in USD."""
     rung, notional = rows["rung"], rows["notional_usd"]
     return {
         "liquidated_usd": float(notional[rung == RUNG_NAMES[BOOK_RUNG]].sum()),

@@ -196,16 +196,68 @@ def deposit(ledger: Ledger, account: int, amount: int) -> None:
 def withdraw(ledger: Ledger, account: int, amount: int, gains: int) -> None:
     """Take quanta out; gains leave first, so principal falls only by the rest.
 
+    While a haircut of withdrawals is in force, the venue keeps its share back, rounded
+    up; the rest leaves.
+
     Parameters
     ----------
     gains : int
         The account's equity above its principal, in quanta.
     """
-    owner = ledger.accounts[account]
+    owner, pots = ledger.accounts[account], ledger.pots[0]
     owner.cash -= amount
     owner.principal -= max(0, amount - max(0, gains))
-    ledger.pots[0].withdrawals += amount
+    kept = 0
+    if pots.excess_debt > 0:
+        kept = amount - fraction_of(amount, pots.claims - pots.excess_debt, pots.claims)
+    owner.given += kept
+    pots.withheld += kept
+    pots.withdrawals += amount - kept
+    for k in range(ledger.ages.shape[0]):
+        slot = ledger.ages[k].slot
+        left = max(0, gains - amount)
+        ledger.lows[account, k, slot] = min(ledger.lows[account, k, slot], left)
     touch(ledger, account)
+
+
+@inlined
+def return_to_parent(ledger: Ledger, account: int) -> None:
+    """Give what an isolated account without positions has back to its cross account.
+
+    Its principal goes along: money that changes pockets is no gain.
+    """
+    owner = ledger.accounts[account]
+    ledger.accounts[owner.parent].principal += owner.principal
+    owner.principal = 0
+    move_cash(ledger, account, owner.parent, owner.cash)
+
+
+@inlined
+def cut_withdrawals(ledger: Ledger, excess_debt: int, claims: int) -> None:
+    """From now on withdrawals are cut by ``excess_debt / claims``.
+
+    Parameters
+    ----------
+    excess_debt, claims : int
+        ``0 < excess_debt <= claims``.
+    """
+    ledger.pots[0].excess_debt = excess_debt
+    ledger.pots[0].claims = claims
+
+
+def withdrawal_cut(ledger: Ledger) -> float:
+    """The share of a withdrawal that is withheld now."""
+    pots = ledger.pots[0]
+    return float(pots["excess_debt"]) / max(float(pots["claims"]), 1.0)
+
+
+@inlined
+def stop_cutting_withdrawals(ledger: Ledger) -> None:
+    """Withdrawals are whole again; what is still withheld goes to the insurance fund."""
+    pots = ledger.pots[0]
+    pots.excess_debt = 0
+    ledger.accounts[pots.insurance].cash += pots.withheld
+    pots.withheld = 0
 
 
 @kernel

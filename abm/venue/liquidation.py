@@ -11,7 +11,15 @@ from typing import Any
 from abm.arithmetic import floor_fraction, share_of
 from abm.compiled import inlined, kernel
 from abm.market.book import IOC, cancel_all, submit
-from abm.venue.ledger import hand_over, move_cash, settle_fills, unhook
+from abm.venue.fund import defended, is_alarmed
+from abm.venue.ledger import (
+    hand_over,
+    move_cash,
+    return_to_parent,
+    settle_fills,
+    stop_cutting_withdrawals,
+    unhook,
+)
 from abm.venue.margin import arm, equity_of, health, initial_margin, maintenance_of
 from abm.world import (
     BACKSTOP,
@@ -410,7 +418,7 @@ def _release(world: World) -> None:
             owner = ledger.accounts[account]
             owner.watched = 0
             if notional == 0 and owner.parent != NONE and owner.cash > 0:
-                move_cash(ledger, account, owner.parent, owner.cash)
+                return_to_parent(ledger, account)
             touch(ledger, account)
         else:
             risk.watched[kept] = account
@@ -455,30 +463,55 @@ def _next_tick(risk: Risk, kind: int, due_ms: int, clock: Any) -> int:
 
 
 @kernel
-def shortfall(ledger: Ledger, risk: Risk, markets: Markets) -> int:
-    """Quanta missing at the marks: negative equity of the purses and of the ruined.
+def debt(ledger: Ledger, risk: Risk, markets: Markets) -> int:
+    """Negative equity of the purses and of the ruined at the marks, in quanta.
 
     The ruined are accounts at the bottom of the ladder.
     """
-    missing = max(0, -equity_of(ledger, markets, ledger.pots[0].backstop))
-    missing += max(0, -equity_of(ledger, markets, ledger.pots[0].insurance))
+    owed = max(0, -equity_of(ledger, markets, ledger.pots[0].backstop))
+    owed += max(0, -equity_of(ledger, markets, ledger.pots[0].insurance))
     for i in range(risk.watch[0].n):
         if ledger.accounts[risk.watched[i]].at_bottom:
-            missing += max(0, -equity_of(ledger, markets, risk.watched[i]))
-    return missing
+            owed += max(0, -equity_of(ledger, markets, risk.watched[i]))
+    return owed
+
+
+@kernel
+def shortfall(ledger: Ledger, risk: Risk, markets: Markets) -> int:
+    """Quanta missing: debt, and what the fund lacks to what an alarm that is on defends."""
+    fund = max(0, equity_of(ledger, markets, ledger.pots[0].insurance))
+    return debt(ledger, risk, markets) + max(0, defended(risk) - fund)
+
+
+@kernel
+def is_taking_over(ledger: Ledger, risk: Risk) -> bool:
+    """True if the insurance fund holds positions while an alarm is on.
+
+    What the fund takes over then goes on to ADL.
+    """
+    fund = ledger.accounts[ledger.pots[0].insurance]
+    return is_alarmed(risk) and fund.first_position != NONE
 
 
 @kernel
 def wave_is_due(world: World) -> bool:
-    """True if the wave's clock strikes and somebody is short."""
-    clock, risk = world.clock[0], world.risk
+    """True if the wave's clock strikes and there is something for ADL to do."""
+    clock = world.clock[0]
     if clock.now_ms < clock.wave_due_ms:
         return False
-    clock.wave_due_ms = _next_tick(risk, WAVE_RUNG, clock.wave_due_ms, clock)
-    if shortfall(world.ledger, risk, world.markets) > 0:
+    clock.wave_due_ms = _next_tick(world.risk, WAVE_RUNG, clock.wave_due_ms, clock)
+    ledger, risk = world.ledger, world.risk
+    if shortfall(ledger, risk, world.markets) > 0 or is_taking_over(ledger, risk):
         return True
-    remember_marks(world.markets)
+    let_pass(world)
     return False
+
+
+@kernel
+def let_pass(world: World) -> None:
+    """There is no wave: the present marks are the next one's previous, debts are paid."""
+    remember_marks(world.markets)
+    stop_cutting_withdrawals(world.ledger)
 
 
 @kernel

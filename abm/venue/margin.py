@@ -46,6 +46,15 @@ def initial_of(tiers: Any, spec: Any, notional: int) -> int:
 
 
 @inlined
+def margins_of(tiers: Any, spec: Any, notional: int) -> tuple[int, int]:
+    """Initial and maintenance margin in quanta of a position of a notional in quanta."""
+    tier = tiers[_tier(tiers, spec, notional)]
+    initial = share_of(notional, tier.initial_ppm) - tier.initial_deduction
+    maintenance = share_of(notional, tier.maintenance_ppm) - tier.maintenance_deduction
+    return initial, maintenance
+
+
+@inlined
 def health(ledger: Ledger, risk: Risk, markets: Markets, account: int) -> Any:
     """Equity, maintenance margin and notional of an account at the marks, in quanta."""
     equity = ledger.accounts[account].cash

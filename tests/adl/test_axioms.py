@@ -5,35 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from abm.adl.axioms import AXIOMS, examine
-from abm.adl.sharing import convex, levelling, leverage, proportional, queue
-
-RULES = {
-    "pro-rata": lambda capacity, score, budget: proportional.pro_rata(capacity, budget),
-    "risk-weighted": proportional.risk_weighted,
-    "capped pro-rata": lambda capacity, score, budget: proportional.capped_pro_rata(
-        capacity, 1.0 / (1.0 + score), budget
-    ),
-    "levelling down": lambda capacity, score, budget: levelling.levelling_down(
-        capacity, budget
-    ),
-    "leverage filling": lambda capacity, score, budget: leverage.leverage_filling(
-        capacity, capacity / score, budget
-    ),
-    "quadratic penalty": lambda capacity, score, budget: convex.power_penalty(
-        capacity, np.ones(len(capacity)), budget
-    ),
-    "queue by wealth": lambda capacity, score, budget: queue.queue(
-        capacity, capacity.astype(float), budget
-    ),
-    "queue by leverage": queue.queue,
-    "first come": lambda capacity, score, budget: queue.cyclic_order(
-        capacity, budget, start=0
-    ),
-    "absolute cap": lambda capacity, score, budget: proportional.pro_rata(
-        np.minimum(capacity, 300_000_000), budget
-    ),
-}
+from abm.adl.axioms import AXIOMS, RULES, examine, table
+from abm.adl.sharing import queue
 
 KEPT = {
     "pro-rata": set(AXIOMS),
@@ -78,3 +51,12 @@ def test_the_search_is_the_same_every_time():
         assert once[axiom].holds == again[axiom].holds
         if not once[axiom].holds:
             assert once[axiom].counterexample.by == again[axiom].counterexample.by
+
+
+def test_the_table_says_what_the_search_found_and_shows_the_worst_book():
+    rows = {row.rule: row for row in table(seed=1)}
+    assert list(rows) == list(RULES)
+    for name, row in rows.items():
+        assert {a for a, holds in row.axioms.items() if holds} == KEPT[name]
+        assert row.counterexamples.keys() == set(AXIOMS) - KEPT[name]
+    assert "takes" in rows["queue by wealth"].counterexamples["sybil"]

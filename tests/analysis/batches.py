@@ -97,19 +97,24 @@ def haircut(
 
 
 def audited(
-    run: int, policy: str, account: int, profit: float, kind: str = "passive"
+    run: int, policy: str, profits: Mapping[int, float], kind: str = "passive"
 ) -> dict[str, Any]:
-    """A row of somebody who could have been asked for cash."""
+    """A row of a call that could have asked some accounts for their profits in cash."""
+    n = len(profits)
+    capacity = [round(profit * 1e6) for profit in profits.values()]
+    columns = ("market", "lots", "cost", "elsewhere_profit")
     return {
         "run": run,
         "policy": policy,
         "time_s": 20.0,
-        "account": account,
-        "kind": kind,
-        "value_quanta": 0,
-        "cost_quanta": 0,
-        "equity_quanta": round(5_000e6),
-        "capacity": round(profit * 1e6),
+        "mark": [100],
+        "unit": [1],
+        "candidates_account": list(profits),
+        "candidates_kind": [kind] * n,
+        **{f"candidates_{name}": [0] * n for name in columns},
+        "candidates_cash": [round(5_000e6)] * n,
+        "payers_row": list(range(n)),
+        "payers_capacity": capacity,
     }
 
 
@@ -204,7 +209,7 @@ def _add_run(
         row |= {"closed_usd": 10.0 * profit * by_contracts, "equity_usd": 50.0 * profit}
         tables["haircuts"].append(row)
     if run < 2 and policy == "cash":
-        tables["audit"] += [audited(run, policy, i, p) for i, p in enumerate(profits)]
+        tables["audit"].append(audited(run, policy, dict(enumerate(profits))))
     for number in range(waves):
         more = {"deficit_usd": size / waves, "touched": len(hit) * pays}
         start = 20.0 + 5.0 * number

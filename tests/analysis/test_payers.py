@@ -81,7 +81,7 @@ def batch_of_two_runs(folder: Path, everyone_pays: bool):
         2,
         runs=[finished(run, "cash", 5.0) for run in (0, 1)],
         haircuts=[haircut(run, "cash", i, 1.0, 50.0) for run in (0, 1) for i in payers],
-        audit=[audited(0, "cash", i, 50.0) for i in (1, 2)],
+        audit=[audited(0, "cash", {1: 50.0, 2: 50.0})],
     )
 
 

@@ -14,10 +14,12 @@ from abm.units import INT64_MAX
 from abm.venue.ledger import (
     book_lots,
     charge_fee,
+    cut_withdrawals,
     deposit,
     hand_over,
     move_cash,
     settle_fills,
+    stop_cutting_withdrawals,
     withdraw,
 )
 from abm.world import NONE, find_position
@@ -242,6 +244,28 @@ def test_gains_leave_before_principal() -> None:
     assert ledger.accounts["principal"][2] == 800
     assert ledger.accounts["cash"][2] == 800
     assert ledger.pots["withdrawals"][0] == 500
+
+
+@quick
+@given(st.integers(1, 10**17), st.integers(1, 10**17), st.lists(st.integers(0, 10**15)))
+def test_a_cut_withdrawal_keeps_its_share_back_rounded_up(
+    debt: int, cash: int, amounts: list[int]
+) -> None:
+    ledger = make_ledger(4)
+    cut_withdrawals(ledger, debt, debt + cash)
+    kept = 0
+    for amount in amounts:
+        deposit(ledger, 2, amount)
+        withdraw(ledger, 2, amount, 0)
+        kept += -(-amount * debt // (debt + cash))
+        assert ledger.accounts["cash"][2] == 0
+        assert ledger.accounts["given"][2] == ledger.pots["withheld"][0] == kept
+        assert w.money_missing(ledger) == 0
+    stop_cutting_withdrawals(ledger)
+    assert ledger.accounts["cash"][1] == kept
+    assert w.money_missing(ledger) == 0
+    withdraw(ledger, 1, kept, 0)
+    assert ledger.pots["withheld"][0] == 0
 
 
 @pytest.mark.parametrize("side", [1, -1])

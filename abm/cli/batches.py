@@ -1,56 +1,21 @@
-"""The command `adl`. Imports wait until a command needs them, so that help is instant."""
+"""Commands on scenarios and on the batches that are run of them."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from abm.cli.common import AsJson, Config, RunDir, Set, app, fail, plain_errors, print_json
+from abm.cli.policies import check_function
 
 if TYPE_CHECKING:
     from abm.montecarlo.store import Batch
     from abm.scenario import Scenario
-
-app = typer.Typer(
-    name="adl",
-    help="An open laboratory for auto-deleveraging (ADL) on perpetual-futures venues.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
-
-Config = Annotated[Path, typer.Argument(help="Scenario file (TOML).", show_default=False)]
-RunDir = Annotated[Path, typer.Argument(help="Run folder.", show_default=False)]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be repeated."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-
-BAD_INPUT = 2
-
-
-def _fail(message: str) -> NoReturn:
-    """One line on standard error, exit code 2."""
-    typer.echo(f"adl: {' '.join(message.split())}", err=True)
-    raise typer.Exit(BAD_INPUT)
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turn the errors that a user can cause into one line and exit code 2."""
-    from abm.montecarlo.store import StoreError
-    from abm.scenario import ScenarioError
-
-    try:
-        yield
-    except (ScenarioError, StoreError) as error:
-        _fail(str(error))
 
 
 def _load(config: Path, overrides: list[str] | None) -> Scenario:
@@ -65,14 +30,10 @@ def _load(config: Path, overrides: list[str] | None) -> Scenario:
                 compose(name, scenario.policies[name].model_dump(exclude_none=True))
             elif name not in PRESETS:
                 known = ", ".join([*scenario.policies, *PRESETS])
-                _fail(f"{config}: run.policies = {name!r}: must be one of {known}")
+                fail(f"{config}: run.policies = {name!r}: must be one of {known}")
         except CompositionError as error:
-            _fail(f"{config}: policies.{name}.{error}")
+            fail(f"{config}: policies.{name}.{error}")
     return scenario
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1, default=str))
 
 
 def _free_folder(name: str) -> Path:
@@ -121,7 +82,7 @@ def run(
         "overwrite": overwrite,
         "quiet": as_json,
     }
-    with _plain_errors():
+    with plain_errors():
         from abm import study
 
         if study.is_study(config):
@@ -175,7 +136,7 @@ def _run_study(
         batches = run_study(loaded, folder, **how)
     table = ablation.ablation(batches)
     if as_json:
-        _print_json(json.loads(table.reset_index().to_json(orient="records")))
+        print_json(json.loads(table.reset_index().to_json(orient="records")))
         return
     typer.echo(ablation.render_ablation(table, loaded.question))
     typer.echo(f"batches: {folder}")
@@ -198,7 +159,7 @@ def _report_batch(batch: Batch, drawn: list[Path], as_json: bool) -> None:
 
     table = compare(batch)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "folder": str(batch.folder),
                 "content_sha256": batch.content_hash(),
@@ -225,16 +186,24 @@ def check(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Validate a scenario and print it as resolved, with every default.
+    """Validate a scenario and print it as resolved; or try out an allocation of your own.
+
+    `FILE.py:FUNCTION` is run through the contract of allocations on random waves: what
+    it breaks is named with the input that did, and the exit code is 1.
 
     Example: `adl check configs/oct10.toml --set venue.insurance_usd=5e6`
+
+    Example: `adl check my_rules.py:allocate`
     """
-    with _plain_errors():
+    with plain_errors():
+        if ".py:" in str(config):
+            check_function(str(config), as_json)
+            return
         scenario = _load(config, overrides)
         if population:
             _print_population(scenario, as_json)
         elif as_json:
-            _print_json(scenario.resolved())
+            print_json(scenario.resolved())
         else:
             from abm.toml_out import to_toml
 
@@ -246,7 +215,7 @@ def _print_population(scenario: Scenario, as_json: bool) -> None:
 
     table = population_table(scenario, range(1, 6))
     if as_json:
-        _print_json(table.to_dict(orient="records"))
+        print_json(table.to_dict(orient="records"))
     else:
         typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
 
@@ -264,19 +233,19 @@ def show(
 
     Example: `adl show runs/minimal --run 3 --policy pro-rata`
     """
-    with _plain_errors():
+    with plain_errors():
         from abm.montecarlo.store import Batch
         from analysis.timeline import render_timeline, timeline
 
         batch = Batch(run_dir)
         chosen = policy or batch.policies[0]
         if chosen not in batch.policies:
-            _fail(f"--policy {chosen}: must be one of {', '.join(batch.policies)}")
+            fail(f"--policy {chosen}: must be one of {', '.join(batch.policies)}")
         if run >= batch.manifest["runs"]:
-            _fail(f"--run {run}: the batch has runs 0 to {batch.manifest['runs'] - 1}")
+            fail(f"--run {run}: the batch has runs 0 to {batch.manifest['runs'] - 1}")
         if as_json:
             table = timeline(batch, run, chosen)
-            _print_json(json.loads(table.to_json(orient="records")))
+            print_json(json.loads(table.to_json(orient="records")))
         else:
             typer.echo(render_timeline(batch, run, chosen))
 
@@ -287,24 +256,12 @@ def compare(run_dir: RunDir, as_json: AsJson = False) -> None:
 
     Example: `adl compare runs/oct10`
     """
-    with _plain_errors():
+    with plain_errors():
         from abm.montecarlo.store import Batch
         from analysis import comparison
 
         table = comparison.compare(Batch(run_dir))
         if as_json:
-            _print_json(comparison.records(table))
+            print_json(comparison.records(table))
         else:
             typer.echo(comparison.render(table))
-
-
-def main() -> None:
-    """Entry point of the command."""
-    try:
-        app()
-    except BrokenPipeError:
-        sys.exit(0)
-
-
-if __name__ == "__main__":
-    main()

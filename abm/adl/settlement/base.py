@@ -1,0 +1,80 @@
+"""What a settlement is: the contract that its answers keep."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from abm.adl.record import ADL_FILL, CASH_HAIRCUT, Payers
+from abm.adl.wave import Wave
+from abm.world import Array, World
+
+Medium = Literal["contracts", "cash", "charge", "withdrawals"]
+"""What is given: lots; quanta of an account; quanta a lot held; nothing in the wave."""
+
+
+class Rounded(NamedTuple):
+    """Amounts as they are booked, and the least and the most that they may sum to."""
+
+    amounts: Array
+    least: int
+    most: int
+
+
+class Settlement(Protocol):
+    """In what payers give, at what price, and how it is booked."""
+
+    @property
+    def medium(self) -> Medium:
+        """What is given, and so the unit of capacities and of the need."""
+
+    @property
+    def looks_everywhere(self) -> bool:
+        """Whether payers may come from any market and side."""
+
+    def worst(self, wave: Wave) -> Array:
+        """Signed value at which each candidate is closed at worst, whole, in quanta.
+
+        int64, shape (candidates,); the value at the mark where nothing is closed.
+        """
+
+    def need(self, wave: Wave, theta: float) -> tuple[Array, Array]:
+        """The group of each need, and how much of it: the share `theta`, rounded up."""
+
+    def rounded(
+        self, wave: Wave, payers: Payers, members: Array, capacity: Array, amounts: Array
+    ) -> Rounded:
+        """The amounts that an allocation gave some payers, in units that can be booked.
+
+        Parameters
+        ----------
+        members : array of int64, shape (members,)
+            Indices of these payers, all of one group.
+        capacity, amounts : array of int64, shape (members,)
+        """
+
+    def book(
+        self, world: World, wave: Wave, payers: Payers, amounts: Array, need: Array
+    ) -> tuple[Array, Array]:
+        """Book what was decided; give arrays of `ADL_FILL` and `CASH_HAIRCUT`."""
+
+
+NO_FILLS = np.zeros(0, ADL_FILL)
+NO_HAIRCUTS = np.zeros(0, CASH_HAIRCUT)
+
+
+def as_given(amounts: Array) -> Rounded:
+    """Amounts that are booked as they are."""
+    total = int(amounts.sum())
+    return Rounded(amounts, total, total)
+
+
+def money_needed(wave: Wave, theta: float) -> int:
+    """Quanta asked for in all: the share `theta` of what is missing, rounded up."""
+    return int(np.ceil(wave.total_deficit * theta))
+
+
+def bankrupt_group(wave: Wave) -> Array:
+    """The group that each bankrupt position forms with those who stand against it."""
+    return np.asarray(2 * wave.bankrupt["market"] + (wave.bankrupt["lots"] > 0))

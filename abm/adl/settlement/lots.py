@@ -1,0 +1,401 @@
+"""Positions of payers are closed against the bankrupt ones, lot by lot.
+
+What a price is made of: the bankrupt position's side of it is a value for the whole
+position (`offered`), of which every fill takes an exact integer part, the last one what is
+left; two prices look at the payer as well, its entry price and the midpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from abm.adl.answers import CompositionError
+from abm.adl.record import ADL_FILL, Payers
+from abm.adl.settlement.base import (
+    NO_HAIRCUTS,
+    Medium,
+    Rounded,
+    as_given,
+    bankrupt_group,
+)
+from abm.adl.sharing.rounding import ROUNDINGS
+from abm.adl.wave import Wave
+from abm.arithmetic import floor_fraction, fraction_of
+from abm.compiled import inlined, kernel
+from abm.units import PPM, ppm
+from abm.venue.ledger import book_lots, move_cash
+from abm.world import (
+    BACKSTOP,
+    INSURANCE,
+    NONE,
+    Array,
+    Ledger,
+    World,
+    find_position,
+)
+
+Price = Literal[
+    "bankruptcy",
+    "mark",
+    "previous-mark",
+    "index",
+    "index-or-bankruptcy",
+    "midpoint",
+    "entry",
+]
+LotRounding = Literal["largest-remainder", "whole-positions"]
+SpreadBps = Annotated[float, Field(strict=True, ge=0.0, le=10_000.0)]
+
+_OFFERED, _MIDPOINT, _ENTRY = range(3)
+_FAR = 1 << 62
+"""Beyond any value of a position, and small enough to be added to one."""
+
+
+@dataclass(frozen=True)
+class Contracts:
+    """Positions are closed at one price rule, lot-exact or whole."""
+
+    price: Price
+    spread_ppm: int
+    rounding: LotRounding
+    medium: ClassVar[Medium] = "contracts"
+    looks_everywhere: ClassVar[bool] = False
+
+    def offered(self, wave: Wave) -> Array:
+        """Signed value at which each bankrupt position would be closed whole, quanta.
+
+        Where the payer has a say in the price, the bankrupt position's side of it.
+        """
+        rows = wave.bankrupt
+        bankruptcy: Array = rows["bankruptcy"].copy()
+        if self.price in ("bankruptcy", "midpoint", "entry"):
+            return bankruptcy
+        ticks = {"mark": wave.mark, "previous-mark": wave.previous_mark}
+        price = ticks.get(self.price, wave.index)
+        market = rows["market"]
+        value: Array = rows["lots"] * (price * wave.unit)[market]
+        if self.price == "index-or-bankruptcy":
+            return np.maximum(value, bankruptcy)
+        whole, rest = np.divmod(np.abs(value), PPM)
+        value -= whole * self.spread_ppm + rest * self.spread_ppm // PPM
+        return value
+
+    @property
+    def _mode(self) -> int:
+        return {"midpoint": _MIDPOINT, "entry": _ENTRY}.get(self.price, _OFFERED)
+
+    def worst(self, wave: Wave) -> Array:
+        """At the worst price that any bankrupt position of the other side is closed at."""
+        values = np.empty(len(wave.candidates), np.int64)
+        per_lot = np.empty(2 * len(wave.mark), np.int64)
+        _worst(
+            wave.bankrupt, self.offered(wave), self._mode, per_lot, wave.candidates, values
+        )
+        return values
+
+    def need(self, wave: Wave, theta: float) -> tuple[Array, Array]:
+        """Lots of every bankrupt position."""
+        lots = np.ceil(np.abs(wave.bankrupt["lots"]) * theta).astype(np.int64)
+        return bankrupt_group(wave), lots
+
+    def rounded(
+        self, wave: Wave, payers: Payers, members: Array, capacity: Array, amounts: Array
+    ) -> Rounded:
+        """Lots are whole already; whole positions are closed in full."""
+        if self.rounding == "largest-remainder":
+            return as_given(amounts)
+        budget = int(amounts.sum())
+        return Rounded(
+            *ROUNDINGS["whole-positions"](amounts.astype(np.float64), capacity, budget)
+        )
+
+    def book(
+        self, world: World, wave: Wave, payers: Payers, amounts: Array, need: Array
+    ) -> tuple[Array, Array]:
+        """Pair payers with bankrupt positions."""
+        return self.close(world, wave, payers, amounts, need), NO_HAIRCUTS
+
+    def close(
+        self, world: World, wave: Wave, payers: Payers, lots: Array, need: Array
+    ) -> Array:
+        """Close payers' positions against the bankrupt ones of their group.
+
+        Parameters
+        ----------
+        lots : array of int64, shape (payers,)
+            Lots to close of each payer. What is more by group than is needed goes to
+            the insurance fund, at the price of the bankrupt position closed last.
+        need : array of int64, shape (bankrupt,)
+            Lots to close of each bankrupt position.
+
+        Returns
+        -------
+        structured array of `ADL_FILL`
+            One row a pair of payer and bankrupt position.
+        """
+        taken = np.flatnonzero(lots)
+        order = taken[np.argsort(payers.group[taken], kind="stable")]
+        group = bankrupt_group(wave)
+        sought = np.flatnonzero(need)
+        sought = sought[np.argsort(group[sought], kind="stable")]
+        offered = self.offered(wave)[sought]
+        fills = np.empty(2 * len(order) + len(sought), ADL_FILL)
+        count = _close_pairs(
+            world,
+            wave.candidates,
+            payers.row[order],
+            payers.group[order],
+            lots[order],
+            wave.bankrupt,
+            sought,
+            group[sought],
+            need[sought],
+            offered,
+            np.abs(wave.bankrupt["lots"])[sought],
+            offered.copy(),
+            self._mode,
+            fills,
+        )
+        fills = fills[:count]
+        if self._mode == _ENTRY:
+            by_account = np.argsort(fills["bankrupt"], kind="stable")
+            _share_collateral(world.ledger, wave.mark * wave.unit, fills, by_account)
+        return fills
+
+
+# --- the worst price --------------------------------------------------------------------
+
+
+@kernel
+def _worst(
+    bankrupt: Array, offered: Array, mode: int, per_lot: Array, candidates: Array,
+    values: Array,
+) -> None:  # fmt: skip
+    """Write down the signed value at which each candidate is closed at worst.
+
+    A lot's worst value is rounded to whole quanta against the payers. No fill goes
+    beyond it: parts of a value of at most `c` a lot, `c` whole, are at most `c` a lot.
+    """
+    for group in range(per_lot.shape[0]):
+        per_lot[group] = -_FAR if group % 2 == 1 else _FAR
+    for i in range(bankrupt.shape[0]):
+        row = bankrupt[i]
+        if row.lots > 0:
+            group = 2 * row.market + 1
+            per_lot[group] = max(per_lot[group], -(-offered[i] // row.lots))
+        else:
+            group = 2 * row.market
+            per_lot[group] = min(per_lot[group], -offered[i] // -row.lots)
+    for i in range(candidates.shape[0]):
+        row = candidates[i]
+        if mode == _ENTRY:
+            values[i] = row.cost
+            continue
+        group = 2 * row.market + (1 if row.lots < 0 else 0)
+        if abs(per_lot[group]) == _FAR:
+            values[i] = row.value
+            continue
+        value = _product(row.lots, per_lot[group])
+        if mode == _MIDPOINT:
+            own = _zero_value(row)
+            value = max((value + own) >> 1, own)
+        values[i] = value
+
+
+@inlined
+def _product(lots: int, price: int) -> int:
+    """`lots * price`, or a value that is as bad and far if it exceeds int64."""
+    about = float(lots) * float(price)
+    if about >= _FAR:
+        return _FAR
+    if about <= -_FAR:
+        return -_FAR
+    return lots * price
+
+
+@inlined
+def _zero_value(row: Any) -> int:
+    """Value at which a payer's position would use up its share of the equity.
+
+    The account's equity is shared among its positions by maintenance margin, as the
+    bankrupt account's debt is.
+    """
+    part = row.equity
+    if row.own_maintenance < row.maintenance:
+        part = floor_fraction(part, row.own_maintenance, row.maintenance)
+    value: int = row.value - part
+    return value
+
+
+# --- booking ----------------------------------------------------------------------------
+
+
+@kernel
+def _close_pairs(
+    world: World,
+    candidates: Array,
+    payer_row: Array,
+    payer_group: Array,
+    lots: Array,
+    bankrupt: Array,
+    bankrupt_row: Array,
+    bankrupt_group: Array,
+    need: Array,
+    offered: Array,
+    lots_left: Array,
+    value_left: Array,
+    mode: int,
+    fills: Array,
+) -> int:
+    """Pair payers with bankrupt positions of their group, both sorted by group.
+
+    `need`, `lots_left` and `value_left` are used up: lots of each bankrupt position that
+    are still to be closed now, lots that it still has, and the part of its value that is
+    theirs.
+    """
+    ledger = world.ledger
+    count = 0
+    j = 0
+    for i in range(payer_row.shape[0]):
+        payer = candidates[payer_row[i]]
+        left = lots[i]
+        while left > 0:
+            while (
+                j < need.shape[0]
+                and bankrupt_group[j] <= payer_group[i]
+                and (bankrupt_group[j] < payer_group[i] or need[j] == 0)
+            ):
+                j += 1
+            is_surplus = j == need.shape[0] or bankrupt_group[j] > payer_group[i]
+            # The last bankrupt position of the group sets the price of the surplus.
+            k = j - 1 if is_surplus else j
+            size = left if is_surplus else min(left, need[j])
+            row = bankrupt[bankrupt_row[k]]
+            fill = fills[count]
+            fill.market = payer.market
+            fill.account = payer.account
+            fill.bankrupt = ledger.pots[0].insurance if is_surplus else row.account
+            fill.lots = size if payer.lots > 0 else -size
+            fill.held = payer.lots
+            fill.cost = payer.cost
+            fill.collateral = 0
+            if mode == _ENTRY:
+                fill.value = _cost_of(ledger, payer, size)
+            elif mode == _MIDPOINT:
+                fill.value = _midpoint(payer, size, -_part(offered[k], size, abs(row.lots)))
+            elif is_surplus:
+                fill.value = -_part(offered[k], size, abs(row.lots))
+            else:
+                # Up, against the payer, as dYdX v4 rounds (see `bankruptcy_value`).
+                part = -floor_fraction(-value_left[k], size, lots_left[k])
+                fill.value = -part
+                value_left[k] -= part
+                lots_left[k] -= size
+            _close_pair(world, fill)
+            count += 1
+            left -= size
+            if not is_surplus:
+                need[j] -= size
+    return count
+
+
+@inlined
+def _part(value: int, size: int, lots: int) -> int:
+    """Value of `size` lots at the price of a position, also where it has fewer lots."""
+    return (size // lots) * value + fraction_of(value, size % lots, lots)
+
+
+@inlined
+def _cost_of(ledger: Ledger, payer: Any, size: int) -> int:
+    """Signed cost that the ledger takes out when a payer closes so many lots."""
+    position = ledger.positions[find_position(ledger, payer.account, payer.market)]
+    return fraction_of(position.cost, size, abs(position.lots))
+
+
+@inlined
+def _midpoint(payer: Any, size: int, theirs: int) -> int:
+    """Signed value half way between the two zero prices, not beyond the payer's own.
+
+    Rounded in favour of the payer, which so never ends below zero by rounding.
+    """
+    own = -floor_fraction(-_zero_value(payer), size, abs(payer.lots))
+    return max((own + theirs + 1) >> 1, own)
+
+
+@inlined
+def _close_pair(world: World, fill: Any) -> None:
+    market = fill.market
+    level = world.book.tops[market].first_level
+    ledger, risk = world.ledger, world.risk
+    book_lots(ledger, risk, level, fill.account, market, -fill.lots, -fill.value)
+    book_lots(ledger, risk, level, fill.bankrupt, market, fill.lots, fill.value)
+
+
+@kernel
+def _share_collateral(ledger: Ledger, price: Array, fills: Array, order: Array) -> None:
+    """What accounts that were closed whole have left goes to those who closed them.
+
+    Parameters
+    ----------
+    price : array of int64, shape (markets,)
+        Quanta a lot at the mark, by which lots of several markets are added up.
+    order : array of int64, shape (fills,)
+        The fills sorted by bankrupt account.
+    """
+    i = 0
+    while i < order.shape[0]:
+        account = fills[order[i]].bankrupt
+        end = i
+        weight = 0
+        while end < order.shape[0] and fills[order[end]].bankrupt == account:
+            fill = fills[order[end]]
+            weight += abs(fill.lots) * price[fill.market]
+            end += 1
+        owner = ledger.accounts[account]
+        is_purse = owner.kind == BACKSTOP or owner.kind == INSURANCE
+        rest = owner.cash
+        if owner.first_position == NONE and rest > 0 and not is_purse:
+            for k in range(i, end):
+                fill = fills[order[k]]
+                own = abs(fill.lots) * price[fill.market]
+                fill.collateral = fraction_of(rest, own, weight)
+                move_cash(ledger, account, fill.account, fill.collateral)
+                rest -= fill.collateral
+                weight -= own
+        i = end
+
+
+def contracts(
+    *,
+    price: Price = "mark",
+    spread_bps: SpreadBps = 0.0,
+    rounding: LotRounding = "largest-remainder",
+) -> Contracts:
+    """Positions are closed against the bankrupt ones, at a price.
+
+    ``bankruptcy``: the account of the bankrupt position, closed whole, ends with exactly
+    nothing (BitMEX, Binance, Bybit, dYdX v4); its debt is shared among its positions by
+    maintenance margin (dYdX v4). ``mark`` (OKX), ``previous-mark`` (Hyperliquid),
+    ``index`` (GMX). ``index-or-bankruptcy``: the better of the two for the bankrupt, the
+    oracle price capped at bankruptcy (Ethereal). ``midpoint``: half way between the zero
+    prices of both sides, at which each would have used up its share of its equity (zero
+    price: Lighter). ``entry``: the payer's own average entry price, so that its profit is
+    exactly zero; what a bankrupt account that was closed whole has left is shared among
+    its counterparties by value closed, save that of the venue's purses (Aftermath
+    Finance docs, auto-deleveraging).
+
+    The spread moves mark and index prices against the bankrupt, long closes below and
+    short above (Deribit, LSP and ADL guide). With ``whole-positions`` every position
+    touched is closed in full, and the lots beyond the need, fewer than the largest
+    position touched, go to the insurance fund at the same price.
+    """
+    if spread_bps and price not in ("mark", "previous-mark", "index"):
+        raise CompositionError(
+            f"settlement.spread_bps = {spread_bps}: must be 0 at the price {price!r}; the "
+            "spread is against mark, previous-mark or index"
+        )
+    return Contracts(price, ppm(spread_bps / 1e4), rounding)

@@ -1,0 +1,18 @@
+"""The command `adl`. Imports wait until a command needs them, so that help is instant."""
+
+from __future__ import annotations
+
+import sys
+
+from abm.cli import batches, policies
+from abm.cli.common import app
+
+__all__ = ["app", "batches", "main", "policies"]
+
+
+def main() -> None:
+    """Entry point of the command."""
+    try:
+        app()
+    except BrokenPipeError:
+        sys.exit(0)

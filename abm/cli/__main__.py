@@ -1,0 +1,5 @@
+"""``python -m abm.cli`` is ``adl``."""
+
+from abm.cli import main
+
+main()

@@ -459,4 +459,4 @@ def ask(book: Book, policy: Policy) -> Answer:
     np.add.at(capacity, wave.candidates["account"][row] - book.first, worth)
     ledger, markets = world.ledger, world.markets
     left = sum(max(0, -int(equity_of(ledger, markets, a))) for a in wave.short_account)
-    return Answer(policy, wave, outcome, found, paid, closed, capacity, left, book.first)
+    return Answer(policy, wave, outcome, found, paid, closed, capacity, left)

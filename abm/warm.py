@@ -59,7 +59,7 @@ def _stages() -> list[Callable[[], object]]:
     """Calls that compile the kernels, the small ones first."""
     from abm import genesis, step
     from abm import world as w
-    from abm.adl import eligibility, seniority, settlement
+    from abm.adl import eligibility, scores, seniority, settlement
     from abm.adl.answers import build
     from abm.adl.compose import PRESETS, compose
     from abm.adl.record import Payers
@@ -81,9 +81,15 @@ def _stages() -> list[Callable[[], object]]:
         for answer in (entry, "cash", "withdrawals"):
             part = build("settlement", answer, settlement.ANSWERS)
             part.book(worlds[0], wave, payers, none, none)
-            eligibility.positions()(wave, part.worst(wave), ())
+            part.worst(wave)
+        for who in (eligibility.positions(), eligibility.profits(), eligibility.holders()):
+            who(wave, wave.candidates["value"].copy(), ())
         stop_cutting_withdrawals(worlds[0].ledger)
         seniority.tiers(gather(worlds[0], 0, True), payers, [none])
+
+    def rank_by_chance() -> None:
+        wave = gather(worlds[0], 0, True)
+        scores.random()(wave, Payers(none, none, none, none))
 
     def finish() -> None:
         engine = Engine(worlds[0], compose("none", PRESETS["none"]))
@@ -99,5 +105,26 @@ def _stages() -> list[Callable[[], object]]:
         lambda: liquidate(worlds[0]),
         lambda: step.advance(worlds[0], 1),
         settle_nothing,
+        rank_by_chance,
+        warm_up_sharing,
         finish,
     ]
+
+
+def warm_up_sharing() -> None:
+    """Share a little by one rule of each shape, which loads every kernel of them."""
+    from abm.adl.sharing.convex import exponential_penalty
+    from abm.adl.sharing.levelling import levelling_down
+    from abm.adl.sharing.payouts import last_takes_rest
+    from abm.adl.sharing.proportional import capped_pro_rata, pro_rata
+    from abm.adl.sharing.queue import queue
+    from abm.adl.sharing.rounding import round_to_sum
+
+    capacity, share = np.array([3, 4, 5]), np.array([0.5, 0.9, 1.0])
+    queue(capacity, share, 5)
+    pro_rata(capacity, 5)
+    capped_pro_rata(capacity, share, 5)
+    levelling_down(capacity, 5)
+    last_takes_rest(capacity, 5)
+    exponential_penalty(capacity, share, 5)
+    round_to_sum(capacity * share, capacity, 5)

@@ -13,7 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from abm.cli import app
+from abm.scenario import BUILT_IN_POLICIES
 
+FIVE = str(Path(__file__).parent.parent / "configs" / "waves" / "five-accounts.toml")
 MINIMAL = str(Path(__file__).parent.parent / "configs" / "minimal.toml")
 
 
@@ -60,6 +62,14 @@ BAD = [
     (["run", MINIMAL, "--policy", "nobody"], "nobody"),
     (["compare", "nowhere"], "nowhere"),
     (["show", "nowhere"], "nowhere"),
+    (["verify", "nowhere"], "nowhere"),
+    (["wave", "nowhere.toml"], "nowhere.toml"),
+    (["wave", "nowhere.csv"], "nowhere.csv"),
+    (["wave", FIVE, "--policy", "nobody"], "nobody"),
+    (["wave", FIVE, "--set", "severity=2"], "severity"),
+    (["policies", "nobody"], "nobody"),
+    (["policies", "none", "--answers"], "one of"),
+    (["check", "nowhere.py:rule"], "nowhere.py"),
 ]
 
 
@@ -124,6 +134,92 @@ def test_a_policy_that_fails_fails_its_own_runs_and_is_named(tmp_path):
     message = broken[broken.failed].error.iloc[0]
     assert re.search(r"policy 'broken', allocation, wave \d+: .*not a number", message)
     assert not runs[runs.policy == "none"].failed.any()
+
+
+def test_every_command_has_help_with_an_example():
+    commands = [
+        name or f.__name__
+        for name, f in ((c.name, c.callback) for c in app.registered_commands)
+    ]
+    assert {"policies", "wave", "verify", "check"} <= set(commands)
+    for name in commands:
+        told = adl(name, "--help").output
+        assert "Example" in told, name
+        assert "--json" in told, name
+
+
+def test_policies_are_listed_for_people_and_programs():
+    listed = adl("policies").output
+    told = json.loads(adl("policies", "--json").output)
+    for name in BUILT_IN_POLICIES:
+        assert f"\n{name} " in listed
+        assert told[name]["source"] or name == "none"
+    assert {preset["kind"] for preset in told.values()} == {"venue", "design", "reference"}
+
+
+def test_built_in_policies_are_those_that_compose():
+    from abm.adl.compose import PRESETS
+
+    assert tuple(PRESETS) == BUILT_IN_POLICIES
+
+
+@pytest.mark.parametrize("name", BUILT_IN_POLICIES)
+def test_what_policies_prints_is_the_policy_when_pasted(name, tmp_path):
+    from abm import scenario
+    from abm.adl.compose import PRESETS
+    from abm.engine import policy_table
+
+    printed = adl("policies", name).output
+    assert "# source: " in printed
+    config = tmp_path / "pasted.toml"
+    config.write_text(f'extends = "{MINIMAL}"\n{printed}')
+    loaded = scenario.load(config)
+    assert policy_table(loaded, f"my-{name}") == PRESETS[name]
+    assert adl("check", config, "--set", f'run.policies=["my-{name}"]').exit_code == 0
+
+
+def test_answers_are_listed_with_what_their_parameters_must_be():
+    told = json.loads(adl("policies", "--answers", "--json").output)
+    by_name = {(entry["kind"], entry["name"]): entry for entry in told}
+    assert "from 0 to 1" in by_name["severity", "fixed"]["parameters"]["share"]
+    kinds = {entry["kind"] for entry in told}
+    assert len(kinds) == 7
+    text = adl("policies", "--answers").output
+    assert all(entry["text"] and entry["name"] in text for entry in told)
+
+
+def test_wave_prints_who_pays_what_under_each_policy():
+    done = adl("wave", FIVE, "--policy", "given-order", "--policy", "pro-rata")
+    assert done.exit_code == 0
+    rows = {
+        line.split()[0]: line.split() for line in done.output.splitlines() if line.strip()
+    }
+    assert rows["1"][3:] == ["3.50", "44%", "4.80", "60%"]
+    assert rows["2"][3:] == ["4.00", "100%", "2.40", "60%"]
+    told = json.loads(adl("wave", FIVE, "--json", "--set", "severity=1").output)
+    pro_rata = next(p for p in told["policies"] if p["policy"] == "pro-rata")
+    assert pro_rata["raised_usd"] == 12.5
+    assert pro_rata["left_usd"] == 2.5
+    assert pro_rata["bounds"]["feasible"] is False
+
+
+GOOD = "import numpy as np\ndef allocate(c, s, b):\n    return np.clip(b - (np.cumsum(c) - c), 0, c)\n"
+
+
+def test_check_tries_a_users_allocation_and_says_what_it_breaks(tmp_path):
+    rules = tmp_path / "rules.py"
+    rules.write_text(GOOD + "def greedy(c, s, b):\n    return np.minimum(c, b)\n")
+    good = adl("check", f"{rules}:allocate")
+    assert (good.exit_code, "keeps the contract" in good.output) == (0, True)
+    bad = adl("check", f"{rules}:greedy")
+    assert bad.exit_code == 1
+    assert "sum: gave" in bad.output
+    assert "capacity = [" in bad.output
+    told = json.loads(adl("check", f"{rules}:greedy", "--json").output)
+    assert not told["kept"]
+    assert [breach["rule"] for breach in told["breaches"]] == ["sum"]
+    assert adl("check", f"{rules}:nothing").exit_code == 2
+    assert adl("check", "nowhere.py:nothing").exit_code == 2
 
 
 def test_help_is_quick():

@@ -286,6 +286,9 @@ def _summed_by(account: Array, market: Array, amount: Array) -> dict[tuple[int, 
 
 def _of_shortfall(call: Call, carried: int) -> Iterator[Difference]:
     """What the wave says is missing is what its accounts owe, before and after."""
+    owing = np.isin(call.wave.bankrupt["account"], call.wave.short_account)
+    for account in call.wave.bankrupt["account"][~owing]:
+        yield _difference(call, "short_account", int(account), "not there", "there")
     pairs = {
         "short_before": (call.short_before, call.wave.total_deficit),
         "carried": (call.carried, carried),

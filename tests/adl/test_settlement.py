@@ -20,6 +20,7 @@ from abm.adl.sharing.proportional import pro_rata
 from abm.adl.wave import Wave, gather
 from abm.engine import Engine
 from abm.units import quanta
+from abm.venue import liquidation
 from abm.venue.ledger import stop_cutting_withdrawals, withdraw, withdrawal_cut
 from abm.world import World
 from tests import crashes
@@ -448,6 +449,25 @@ def test_with_claims_as_the_divisor_it_does_not_matter_who_withdraws_first():
         paid.append(int(world.ledger.accounts["given"][account]))
     # 1,000 are missing of claims of 5,000, so everybody leaves a fifth behind.
     assert paid == [quanta(800), quanta(140), quanta(60)]
+
+
+def test_withdrawals_are_whole_again_when_nobody_is_short():
+    world = venue(900.0)
+    crashes.give(world, LONG, 500.0, (0, 10 * UNIT, 1000.0))
+    crashes.give(world, SHORT, 4000.0, (0, -10 * UNIT, 1000.0))
+    ruin(world, LONG)
+    answer(world, "withdrawals", "nobody")
+    assert liquidation.wave_is_due(world)
+    withdraw(world.ledger, SHORT, quanta(900), 0)
+    # 500 are short of claims of 5,000.
+    assert world.ledger.pots["withheld"][0] == quanta(90)
+    crashes.set_marks(world, 960.0)
+    # Another strike of the wave's clock.
+    world.clock["now_ms"] += 10_000
+    assert not liquidation.wave_is_due(world)
+    assert withdrawal_cut(world.ledger) == 0.0
+    assert equity(world, INSURANCE) == quanta(90)
+    w.check(world)
 
 
 def test_the_insurance_fund_goes_before_withdrawals():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from abm import genesis
+from abm import scenario as scenarios
 from abm import world as w
 from abm.adl.compose import PRESETS, QUESTIONS, compose
 from abm.adl.venues import DESIGNS, REFERENCES, VENUES
@@ -20,6 +22,7 @@ from tests import crashes
 from tests.adl.books import LONG, OTHER, SHORT, THIRD, UNIT, equity, lots_of, ruin, venue
 
 FIFTH = THIRD + 1
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def _answer(name, world):
@@ -55,6 +58,12 @@ def _short_world(mark=120.0, previous=110.0):
 def test_there_are_twelve_venues_and_eight_designs_and_scenarios_know_them():
     assert (len(VENUES), len(DESIGNS), list(REFERENCES)) == (12, 8, ["none"])
     assert tuple(ALL) == tuple(PRESETS) == BUILT_IN_POLICIES
+
+
+def test_the_study_of_all_policies_names_them_all():
+    scenario = scenarios.load(CONFIGS / "studies" / "all-policies.toml")
+    assert scenario.run.policies == (*VENUES, *DESIGNS)
+    assert scenario.run.runs == 64
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -224,12 +233,12 @@ def test_the_leverage_waterfill_levels_leverage():
     assert lots_of(world, FIFTH) == {0: 10 * UNIT}
 
 
-def test_capped_pro_rata_leaves_half_of_every_profit_in_a_call():
+def test_capped_pro_rata_takes_a_tenth_of_every_profit_in_a_call():
     world = _short_world()
     crashes.give(world, SHORT, -1e4)
     _, outcome = _answer("capped-pro-rata", world)
     capacity = outcome.decision.payers.capacity
-    assert outcome.decision.amounts.tolist() == (capacity // 2).tolist()
+    assert outcome.decision.amounts.tolist() == (capacity // 10).tolist()
 
 
 def test_levelling_leaves_no_profit_above_the_level_of_those_it_cut():

@@ -108,5 +108,23 @@ def _stages() -> list[Callable[[], object]]:
         lambda: step.advance(worlds[0], 1),
         settle_nothing,
         rank_and_round,
+        warm_up_sharing,
         finish,
     ]
+
+
+def warm_up_sharing() -> None:
+    """Share a little by one rule of each shape, which loads every kernel of them."""
+    from abm.adl.sharing.convex import exponential_penalty
+    from abm.adl.sharing.levelling import levelling_down
+    from abm.adl.sharing.proportional import capped_pro_rata, pro_rata
+    from abm.adl.sharing.queue import queue
+    from abm.adl.sharing.rounding import round_to_sum
+
+    capacity, share = np.array([3, 4, 5]), np.array([0.5, 0.9, 1.0])
+    queue(capacity, share, 5)
+    pro_rata(capacity, 5)
+    capped_pro_rata(capacity, share, 5)
+    levelling_down(capacity, 5)
+    exponential_penalty(capacity, share, 5)
+    round_to_sum(capacity * share, capacity, 5)

@@ -18,6 +18,8 @@ MOST_USD = 2**62 / QUANTA_PER_USD
 """Half of what an int64 holds, so that a difference of two such sums fits as well."""
 MOST_BYTES = 64e9
 
+_POINTS = 1000
+"""Points on either side of the median at which a law is evaluated."""
 _DEVIATIONS = 6.0
 """Standard deviations by which a sum of random money may exceed its mean."""
 
@@ -105,12 +107,13 @@ def usd_by_key(scenario: Scenario) -> dict[Key, float]:
     return found
 
 
-def mean_equity_usd(population: Population) -> float:
+def mean_equity_usd(population: Population, cap_usd: float | None = None) -> float:
     """Mean equity of an account that holds positions, before any is cut for its size.
 
-    A lognormal body, truncated where the tail begins, and a truncated Pareto tail.
+    A lognormal body, truncated where the tail begins, and a Pareto tail, truncated at
+    `cap_usd` (the population's `equity_cap_usd` if left out).
     """
-    high = population.equity_cap_usd
+    high = population.equity_cap_usd if cap_usd is None else cap_usd
     low = min(population.equity_tail_from_usd, high)
     median, sd = population.equity_median_usd, population.equity_log_sd
     body = min(median, low)
@@ -160,8 +163,24 @@ def _leverages(scenario: Scenario) -> tuple[float, float]:
     widest = population.equity_cap_usd / population.equity_median_usd
     of_the_rich = widest ** max(0.0, population.leverage_equity_slope)
     sd = max(kind.leverage_log_sd or population.leverage_log_sd for kind in kinds)
-    mean = population.leverage_median * math.exp(0.5 * sd**2)
+    mean = _mean_leverage(population.leverage_median, sd, population.leverage_degrees, most)
     return min(mean * of_the_rich * factor, most), most
+
+
+def _mean_leverage(median: float, sd: float, degrees: float, most: float) -> float:
+    """Mean of ``min(median * exp(sd * T), most)`` with T Student's.
+
+    Numerically: T = sinh(x) puts points where the law has its weight, far tails included.
+    """
+    whole = above = 0.0
+    for i in range(-_POINTS, _POINTS + 1):
+        x = 12.0 * i / _POINTS
+        t = math.sinh(x)
+        density = math.exp(-0.5 * (degrees + 1.0) * math.log1p(t * t / degrees))
+        weight = density * math.cosh(x)
+        whole += weight
+        above += weight * math.exp(min(sd * t, math.log(most / median)))
+    return median * above / whole
 
 
 def _blame(amounts: Mapping[Key, float], scenario: Scenario, message: str) -> Fault:

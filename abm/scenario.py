@@ -290,9 +290,11 @@ class Population(Part):
       one account would be worth more than `largest_share` of `positions` average ones:
       so a venue scaled down keeps the shape of the whole. Accounts without a position
       have `idle_equity_share` of it.
-    * Log leverage is normal. Below the median equity it grows with
-      ``equity ** leverage_equity_slope``. `token_share` of the traders hold little more
-      than a token, `token_leverage`. No position is opened below `least_position_usd`.
+    * Log leverage is Student's with `leverage_degrees` of freedom (the fewer, the heavier
+      both tails; normal by default) and scale `leverage_log_sd`. At an equity below
+      `leverage_slope_below_usd` it goes with ``equity ** leverage_equity_slope``.
+      `token_share` of the traders hold little more than a token, `token_leverage`. No
+      position is opened below `least_position_usd`.
     * A holder has another market with odds ``more_markets_share / (1 - ...)``, which
       grow with equity to the power `more_markets_slope`. Small positions choose
       markets by popularity, those far above `large_position_usd` by weight; the more
@@ -332,16 +334,22 @@ class Population(Part):
         description="equity of who holds nothing, share of the others'",
     )
     leverage_median: Positive = Field(
-        0.65, description="leverage of an account of median equity"
+        0.65, description="median leverage, but for small accounts"
     )
     leverage_log_sd: Real = Field(
         1.0,
         ge=0.0,
         le=5.0,
-        description="standard deviation of log leverage at given equity",
+        description="scale of log leverage at given equity",
+    )
+    leverage_degrees: Real = Field(
+        LARGEST, ge=1.0, le=LARGEST, description="degrees of freedom of log leverage"
     )
     leverage_equity_slope: Real = Field(
         -0.1, ge=-2.0, le=2.0, description="rise of log leverage per unit of log equity"
+    )
+    leverage_slope_below_usd: Dollars = Field(
+        910.0, description="equity below which leverage depends on it, USD"
     )
     token_share: Share = Field(
         0.07, description="share of traders who hold little more than a token"

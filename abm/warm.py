@@ -59,10 +59,11 @@ def _stages() -> list[Callable[[], object]]:
     """Calls that compile the kernels, the small ones first."""
     from abm import genesis, step
     from abm import world as w
-    from abm.adl import eligibility, seniority, settlement
+    from abm.adl import eligibility, scores, seniority, settlement
     from abm.adl.answers import build
     from abm.adl.compose import PRESETS, compose
     from abm.adl.record import Payers
+    from abm.adl.sharing.payouts import last_takes_rest
     from abm.adl.wave import gather
     from abm.engine import Engine
     from abm.market.makers import requote
@@ -81,13 +82,21 @@ def _stages() -> list[Callable[[], object]]:
         for answer in (entry, "cash", "withdrawals"):
             part = build("settlement", answer, settlement.ANSWERS)
             part.book(worlds[0], wave, payers, none, none)
-            eligibility.positions()(wave, part.worst(wave), ())
+            part.worst(wave)
+        for who in (eligibility.positions(), eligibility.profits(), eligibility.holders()):
+            who(wave, wave.candidates["value"].copy(), ())
         stop_cutting_withdrawals(worlds[0].ledger)
         seniority.tiers(gather(worlds[0], 0, True), payers, [none])
+
+    def rank_and_round() -> None:
+        wave = gather(worlds[0], 0, True)
+        scores.random()(wave, Payers(none, none, none, none))
+        last_takes_rest(np.ones(1, np.int64), 1)
 
     def finish() -> None:
         engine = Engine(worlds[0], compose("none", PRESETS["none"]))
         engine.run_to(tiny.time.steps)
+        engine.answer_if_asked()
         engine.answer_wave()
         engine.finish()
 
@@ -98,5 +107,24 @@ def _stages() -> list[Callable[[], object]]:
         lambda: liquidate(worlds[0]),
         lambda: step.advance(worlds[0], 1),
         settle_nothing,
+        rank_and_round,
+        warm_up_sharing,
         finish,
     ]
+
+
+def warm_up_sharing() -> None:
+    """Share a little by one rule of each shape, which loads every kernel of them."""
+    from abm.adl.sharing.convex import exponential_penalty
+    from abm.adl.sharing.levelling import levelling_down
+    from abm.adl.sharing.proportional import capped_pro_rata, pro_rata
+    from abm.adl.sharing.queue import queue
+    from abm.adl.sharing.rounding import round_to_sum
+
+    capacity, share = np.array([3, 4, 5]), np.array([0.5, 0.9, 1.0])
+    queue(capacity, share, 5)
+    pro_rata(capacity, 5)
+    capped_pro_rata(capacity, share, 5)
+    levelling_down(capacity, 5)
+    exponential_penalty(capacity, share, 5)
+    round_to_sum(capacity * share, capacity, 5)

@@ -64,8 +64,8 @@ class Allocation(NamedTuple):
 def by_queue(*, score: Answer) -> Allocation:
     """The highest score pays all it can, then the next; the last pays a part.
 
-    Minimises nothing about people, but touches the fewest when the score is capacity;
-    ``score`` is any name of a score. Hyperliquid, Binance, Bybit, OKX, BitMEX.
+    The rule of Hyperliquid, Binance, Bybit, OKX and BitMEX, each with a score of its own.
+    Asks the fewest accounts if the score is capacity.
     """
     rank = build("allocation.score", score, scores.ANSWERS)
     return Allocation(_in_a_queue, rank, scores.columns_of(score))

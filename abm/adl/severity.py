@@ -199,16 +199,15 @@ class MirrorDescent:
         """What the iterate after the last round asks of the forecast deficit."""
         rounds = [call for call in past if call.outcome.decision.acted]
         rounds = [call for call in rounds if call.wave.total_deficit > 0]
-        if not rounds or wave.total_deficit == 0:
-            return self.start
-        unit = rounds[0].wave.total_deficit
         theta = self.start
         for count, call in enumerate(rounds, start=1):
+            unit = rounds[0].wave.total_deficit
             deficit = call.wave.total_deficit / unit
             theta = self.step(theta, deficit, call.largest_worth / unit, count)
-        # The budget is published for the deficit of the round before.
-        forecast = rounds[-1].wave.total_deficit
-        return min(1.0, theta * _ratio(float(forecast), wave.total_deficit))
+        if rounds and wave.total_deficit > 0:
+            # The budget is published for the deficit of the round before.
+            theta *= rounds[-1].wave.total_deficit / wave.total_deficit
+        return min(1.0, theta)
 
     def step(self, theta: float, deficit: float, largest: float, count: int) -> float:
         """The iterate after round `count`, whose deficit and largest worth are given."""

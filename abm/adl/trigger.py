@@ -104,13 +104,16 @@ def bad_debt(
 
 @dataclass(frozen=True)
 class Drawdown:
-    """Acts while the fund's drawdown keeps the alarm on that the world has for it."""
+    """Acts while the fund's drawdown keeps the alarm on that the world has for it.
+
+    And on debt that is more than the fund has, which no ladder lets it pay.
+    """
 
     alarm: fund.Drawdown
 
     def __call__(self, wave: Wave, past: Sequence[Call]) -> bool:
-        """Whether the alarm is on."""
-        return wave.is_alarmed
+        """Whether the alarm is on, or the debt more than the fund."""
+        return wave.is_alarmed or wave.total_deficit > max(0, wave.insurance)
 
 
 def drawdown(
@@ -125,7 +128,8 @@ def drawdown(
     short by what it lacks to the equity at which it began, and what the fund holds is
     closed at the value at which it ends there: Bybit computes the bankruptcy price at the
     30%, so that ADL takes only the excess. Bybit's rule says below -30% where its second
-    example acts at exactly -30%; here that acts. An empty fund is down by all it had.
+    example acts at exactly -30%; here that acts. An empty fund is down by all it had, and
+    one that cannot bear the debt at hand counts as insufficient (OKX), as if it were.
 
     Raises
     ------

@@ -9,7 +9,7 @@ position any more: here that is the ladder's last rung, so their trigger is `ven
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from abm.adl.answers import Answer
 
@@ -68,8 +68,8 @@ def _contracts(price: str) -> Answer:
     return {"rule": "contracts", "price": price}
 
 
-_RANKED: Answer = {"rule": "positions", "profit": "any", "health": "solvent"}
-_HEDGED_LAST: Answer = {**_RANKED, "hedged": "last", "hedged_below": 0.05}
+_RANKED: dict[str, Any] = {"rule": "positions", "profit": "any", "health": "solvent"}
+_HEDGED_LAST: dict[str, Any] = {**_RANKED, "hedged": "last", "hedged_below": 0.05}
 _SOLVENT = (
     "Losers may be asked, after all winners. Who would be left below zero by the price is "
     "passed over: the source does not say what would become of the debt."
@@ -288,11 +288,11 @@ DESIGNS: dict[str, Preset] = {
     ),
     "capped-pro-rata": Preset(
         "design",
-        "the same share of profit, and no more than half of it in one call",
+        "the same share of profit, and no more than a tenth of it in one call",
         "arXiv 2512.01112, capped pro-rata",
         "",
         ("The cap is ours: the paper leaves it open.",),
-        _table("profits", {"rule": "capped", "cap": 0.5}, "cash"),
+        _table("profits", {"rule": "capped", "cap": 0.1}, "cash"),
     ),
     "risk-weighted": Preset(
         "design",

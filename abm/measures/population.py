@@ -208,7 +208,7 @@ def moments_by_seed(
 
 
 def population_table(
-    scenario: Scenario, seeds: Iterable[int] = range(1, 6), count: int = MEASURED_ACCOUNTS
+    scenario: Scenario, seeds: Iterable[int] = range(1, 16), count: int = MEASURED_ACCOUNTS
 ) -> pd.DataFrame:
     """Measured against drawn: one row a moment of the target table.
 

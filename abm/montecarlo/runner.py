@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import importlib.metadata
 import multiprocessing
 import os
@@ -18,100 +16,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from tqdm import tqdm
 
-import abm
-from abm import genesis, step
-from abm import world as w
 from abm.adl.answers import users_files
-from abm.adl.policy import Policy
-from abm.adl.wave import PolicyError
-from abm.engine import Engine, policy_of, policy_table
-from abm.montecarlo import stopping, store, tables
+from abm.engine import policy_table
+from abm.montecarlo import cluster, stopping, store
+from abm.montecarlo.blocks import Done, code_sha256, run_block
 from abm.montecarlo.plan import Block, Plan
-from abm.scenario import Scenario, ScenarioError, from_mapping
-
-
-def run_one(
-    plan: Plan, run: int, policies: list[Policy], paranoid: bool = False
-) -> list[dict[str, pa.Table]]:
-    """Run one seed under every policy; the past until the first wave is shared.
-
-    Returns
-    -------
-    list of dict
-        The tables of each policy's run, in the order of `policies`.
-    """
-    scenario = plan.scenario
-    first_runs = run < scenario.outputs.paths_of_first_runs
-    world = genesis.new_world(scenario, plan.seed(run))
-    if first_runs:
-        interval = round(scenario.outputs.path_interval_s * 1000)
-        world.clock[0]["path_interval_ms"] = interval
-    start = w.copy(world)
-    past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid)
-    past.share(policies)
-    past.run_to(scenario.time.steps, stop_at_wave=True)
-    names = tables.Names.of(scenario)
-    audited = first_runs and scenario.outputs.audit
-    found = []
-    for policy in policies:
-        engine = past.fork(policy)
-        try:
-            _go_on(engine, scenario)
-            found.append(tables.of_run(engine, start, names, run, audited=audited))
-        except PolicyError as error:
-            found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
-    return found
-
-
-def _go_on(engine: Engine, scenario: Scenario) -> None:
-    """Answer the wave that the past stopped at, if it did, and run to the end."""
-    if int(engine.world.clock[0]["phase"]) == step.WAVING:
-        engine.answer_if_asked()
-    engine.run_to(scenario.time.steps)
-    engine.finish()
-
-
-class Done(NamedTuple):
-    """A block that is whole.
-
-    `digests` are the SHA-256 of its tables' files; `values` what the stopping rule looks
-    at, one a run, if the plan has one.
-    """
-
-    failed: int
-    digests: dict[str, str]
-    values: list[float]
-
-
-def run_block(plan: Plan, block: Block, folder: Path, paranoid: bool = False) -> Done:
-    """Compute and write a block.
-
-    Raises
-    ------
-    StoreError
-        If a file cannot be written.
-    """
-    policies = [policy_of(plan.scenario, name) for name in plan.policies]
-    parts = [part for run in block.runs for part in run_one(plan, run, policies, paranoid)]
-    whole = {
-        name: pa.concat_tables([part[name] for part in parts]) for name in store.SCHEMAS
-    }
-    digests = store.write_block(folder, block.number, whole)
-    failed = int(sum(whole["runs"]["failed"].to_pylist()))
-    return Done(failed, digests, watched_values(plan, whole["runs"]))
-
-
-def watched_values(plan: Plan, runs: pa.Table) -> list[float]:
-    """What the plan's stopping rule looks at, one value a run; none without a rule."""
-    stop = plan.scenario.run.stop
-    if stop is None:
-        return []
-    wide = runs.to_pandas().pivot(index="run", columns="policy", values=stop.measure)
-    found = wide[stop.policy or plan.policies[0]].astype(float)
-    if stop.less is not None:
-        found = found - wide[stop.less].astype(float)
-    return [float(value) for value in found]
-
+from abm.scenario import ScenarioError, from_mapping
 
 # --- batches ----------------------------------------------------------------------------
 
@@ -137,29 +47,20 @@ def new_manifest(plan: Plan) -> dict[str, Any]:
     }
 
 
-@functools.cache
-def code_sha256() -> str:
-    """A hash over the source of this package: what numbers may depend on."""
-    root = Path(abm.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
 class How(NamedTuple):
     """How a batch is computed; its results do not depend on it.
 
     `workers` are processes, one a core if None; `paranoid` checks every invariant after
     every step; `quiet` shows no progress bar (there is none either where standard error is
-    no terminal); after `minutes` no new block is begun.
+    no terminal); after `minutes` no new block is begun; `scheduler` is the address of a
+    Dask scheduler whose workers compute the blocks.
     """
 
     workers: int | None = None
     paranoid: bool = False
     quiet: bool = False
     minutes: float | None = None
+    scheduler: str | None = None
 
 
 def run_batch(
@@ -322,6 +223,12 @@ def compute(
                 return
             yield block
 
+    if how.scheduler is not None:
+        for block, computed in cluster.compute(
+            how.scheduler, plan, in_time(), how.paranoid
+        ):
+            yield block, computed.write(folder, block)
+        return
     workers = min(how.workers or os.cpu_count() or 1, len(blocks))
     if workers <= 1:
         for block in in_time():

@@ -226,8 +226,18 @@ def _file(folder: Path, table: str, block: int) -> Path:
     return folder / f"{table}.parquet" / f"block-{block:06d}.parquet"
 
 
-def write_block(folder: Path, block: int, tables: Mapping[str, pa.Table]) -> dict[str, str]:
-    """Write all tables of a block; each file appears whole or not at all.
+def encoded(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
+    """The tables of a block as what their files hold."""
+    files = {}
+    for name, table in tables.items():
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        files[name] = sink.getvalue().to_pybytes()
+    return files
+
+
+def write_block(folder: Path, block: int, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Write all files of a block; each appears whole or not at all.
 
     Returns
     -------
@@ -240,17 +250,17 @@ def write_block(folder: Path, block: int, tables: Mapping[str, pa.Table]) -> dic
         If a file cannot be written, as on a full disk.
     """
     digests = {}
-    for name, table in tables.items():
+    for name, content in files.items():
         path = _file(folder, name, block)
         partial = path.with_suffix(f".partial-{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as handle:
-                pq.write_table(table, handle, compression="zstd")
+                handle.write(content)
                 handle.flush()
                 os.fsync(handle.fileno())
             partial.replace(path)
-            digests[name] = file_hash(path)
+            digests[name] = hashlib.sha256(content).hexdigest()
         except OSError as error:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)

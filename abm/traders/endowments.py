@@ -1,9 +1,9 @@
 """Who owns what at the start: heavy-tailed equity, leverage that falls with size.
 
 Equity is lognormal in the body and Pareto, truncated, in the tail. The logarithm of
-leverage is normal with a mean that falls with log equity. Longs take the other side of
-the shorts, with equity in proportion, so leverage is as drawn on both sides. Every
-account passes initial margin with some room.
+leverage is Student's, and its middle falls with log equity among small accounts. Longs
+take the other side of the shorts, with equity in proportion, so leverage is as drawn on
+both sides. Every account passes initial margin with some room.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from abm import draws, units
+from abm import draws, extent, units
 from abm.scenario import Market, Population, Scenario
 from abm.traders import balance, holdings
 from abm.world import Array
@@ -22,9 +22,7 @@ _ROOM = 1.05
 """Equity over initial margin that an account has at least."""
 _PROFIT_LIMIT = 0.8
 """Share of equity that may be unrealised profit: the rest was once deposited."""
-
-
-_OLD = 10.0
+_OLD = 6.0
 """How many times the usual age of a position the oldest may have."""
 
 
@@ -144,28 +142,11 @@ def largest_equity(population: Population) -> float:
     scale = population.largest_share * population.positions
     for _ in range(60):
         middle = float(np.sqrt(low * high))
-        if middle > scale * mean_equity(population, middle):
+        if middle > scale * extent.mean_equity_usd(population, middle):
             high = middle
         else:
             low = middle
     return high
-
-
-def mean_equity(population: Population, cap: float) -> float:
-    """Mean equity in USD if the tail is cut off at `cap` (closed form)."""
-    low, sd = min(population.equity_tail_from_usd, cap), population.equity_log_sd
-    z = _score(population, low)
-    body = np.exp(0.5 * sd**2) * ndtr(z - sd) / max(ndtr(z), 1e-300)
-    body = min(population.equity_median_usd * body, low)
-    a, ratio = population.equity_tail_exponent, cap / low
-    if ratio == 1.0:
-        tail = low
-    elif abs(a - 1.0) < 1e-9:
-        tail = low * np.log(ratio) / (1.0 - 1.0 / ratio)
-    else:
-        tail = low * a / (1.0 - a) * (ratio ** (1.0 - a) - 1.0) / (1.0 - ratio**-a)
-    share = population.equity_tail_share
-    return float((1.0 - share) * body + share * tail)
 
 
 def _kinds(scenario: Scenario, equity: Array, stream: np.random.Generator) -> Array:
@@ -195,15 +176,16 @@ def _leverages(
     factor = np.array([k.leverage_factor for k in kinds])[kind]
     spread = [k.leverage_log_sd for k in kinds]
     sd = np.array([population.leverage_log_sd if s is None else s for s in spread])[kind]
-    small = np.minimum(np.log(equity / population.equity_median_usd), 0.0)
+    small = np.minimum(np.log(equity / population.leverage_slope_below_usd), 0.0)
     middle = np.log(factor * population.leverage_median)
     log = middle + population.leverage_equity_slope * small
     token = stream.random(len(kind)) < population.token_share
     token &= equity * population.token_leverage >= population.least_position_usd
     log = np.where(token, np.log(population.token_leverage), log)
-    log += np.where(token, 0.5, sd) * stream.standard_normal(len(kind))
+    deviate = stream.standard_t(population.leverage_degrees, len(kind))
+    log += np.where(token, 0.3, sd) * deviate
     most = np.array([k.max_leverage for k in kinds])[kind]
-    return np.asarray(np.minimum(np.exp(log), most))
+    return np.asarray(np.exp(np.minimum(log, np.log(most))))
 
 
 def _homes(
@@ -293,7 +275,7 @@ def _costs(
     """Signed cost in quanta of every position, opened before at another price.
 
     Entries scatter about the start price, less for the levered, whose positions are
-    young; and profit must leave a part of equity that was deposited.
+    young; and neither profit nor loss is more than a part of equity.
     """
     markets, population = list(scenario.all_markets().values()), scenario.population
     gross = np.bincount(positions.holder, np.abs(positions.value), len(equity))
@@ -302,7 +284,7 @@ def _costs(
     mean = np.array([m.entry_mean for m in markets])[positions.market]
     sd = np.array([m.entry_sd for m in markets])[positions.market]
     age = np.minimum(age, _OLD)
-    away = np.expm1(age * mean + sd * stream.standard_normal(len(sd)))
+    away = np.expm1(age * (mean + sd * stream.standard_normal(len(sd))))
     away /= 1.0 + np.abs(away) * leverage / _PROFIT_LIMIT
     value = _exact_values(markets, positions)
     return np.asarray(value + np.round(value * away), np.int64)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from abm.adl import allocation
 from abm.adl.answers import CompositionError
-from abm.adl.sharing.alike import min_max_alike
 from tests.adl.waves import candidates, everyone, wave
 
 ANSWERS = {
@@ -232,21 +227,3 @@ def test_bisection_and_the_integer_program_find_the_same_largest_haircut():
             assert amounts.sum() == budget
             largest.append((amounts / equity).max())
         assert largest[0] == pytest.approx(largest[1], rel=1e-9)
-
-
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 6), st.sampled_from([1.0, 2.0, 3.5, 10.0])), max_size=4
-    ),
-    st.integers(0, 30),
-)
-def test_no_other_whole_amounts_have_a_smaller_largest_haircut(rows, budget):
-    capacity = np.array([c for c, _ in rows], np.int64)
-    equity = np.array([e for _, e in rows], float)
-    amounts = min_max_alike(capacity, equity, budget)
-    wanted = min(budget, int(capacity.sum()))
-    assert amounts.sum() == wanted
-    assert ((amounts >= 0) & (amounts <= capacity)).all()
-    others = (x for x in product(*(range(c + 1) for c in capacity)) if sum(x) == wanted)
-    best = min(max((np.array(x) / equity).tolist(), default=0.0) for x in others)
-    assert max((amounts / equity).tolist(), default=0.0) == pytest.approx(best)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from abm.adl import contract
-from abm.adl.allocation import pro_rata, queue
+from abm.adl.allocation import pro_rata
+from abm.adl.sharing.queue import queue
 
 
 @pytest.mark.parametrize("rule", [pro_rata, queue])

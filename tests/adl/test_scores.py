@@ -7,7 +7,7 @@ import pytest
 
 from abm.adl import scores
 from abm.adl.answers import CompositionError, build
-from abm.adl.lights import order_of, percentile_lights, quantiles
+from abm.adl.lights import order_of
 from abm.draws import ADL_ORDER
 from tests.adl.waves import candidates, everyone, wave
 
@@ -146,11 +146,3 @@ def test_scores_of_positions_are_told_from_those_of_accounts():
     assert list(scores.position_scores(answer)) == ["size"]
     assert not list(scores.position_scores({"rule": "queue", "score": "leverage"}))
     assert list(scores.position_scores({"rule": "queue", "score": "okx"})) == ["okx"]
-
-
-def test_lights_count_contracts_and_quantiles_count_payers():
-    score = np.array([1.0, 5.0, 4.0, 3.0, 2.0])
-    contracts = np.array([100, 1, 1, 1, 1])
-    assert percentile_lights(score, contracts).tolist() == [100, 20, 20, 20, 20]
-    assert quantiles(score).tolist() == [0, 4, 3, 2, 1]
-    assert quantiles(np.arange(10.0)).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]

@@ -11,13 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from abm import genesis
 from abm import world as w
-from abm.adl.allocation import pro_rata
-from abm.adl.compose import CompositionError
+from abm.adl.compose import CompositionError, compose
 from abm.adl.record import Outcome
 from abm.adl.settlement.money import round_cash, round_charge
+from abm.adl.sharing.proportional import pro_rata
 from abm.adl.wave import Wave, gather
+from abm.engine import Engine
 from abm.units import quanta
+from abm.venue import liquidation
 from abm.venue.ledger import stop_cutting_withdrawals, withdraw, withdrawal_cut
 from abm.world import World
 from tests import crashes
@@ -280,7 +283,7 @@ def test_crypto_com_socialises_a_loss_in_whole_cents():
     The printed amounts sum to a cent too much; exact ones take it from one of two equals.
     """
     capacity = np.array([50_000, 45_000, 30_000, 30_000, 15_000, 1_000]) * 10**6
-    given_ = pro_rata(capacity, np.zeros(6), quanta(10_000))
+    given_ = pro_rata(capacity, quanta(10_000))
     found = round_cash("largest-remainder", 10_000, capacity, given_)
     printed = [292_398, 263_158, 175_439, 175_439, 87_719, 5_848]
     assert (printed - found.amounts // 10_000).tolist() == [0, 0, 0, 1, 0, 0]
@@ -446,6 +449,25 @@ def test_with_claims_as_the_divisor_it_does_not_matter_who_withdraws_first():
         paid.append(int(world.ledger.accounts["given"][account]))
     # 1,000 are missing of claims of 5,000, so everybody leaves a fifth behind.
     assert paid == [quanta(800), quanta(140), quanta(60)]
+
+
+def test_withdrawals_are_whole_again_when_nobody_is_short():
+    world = venue(900.0)
+    crashes.give(world, LONG, 500.0, (0, 10 * UNIT, 1000.0))
+    crashes.give(world, SHORT, 4000.0, (0, -10 * UNIT, 1000.0))
+    ruin(world, LONG)
+    answer(world, "withdrawals", "nobody")
+    assert liquidation.wave_is_due(world)
+    withdraw(world.ledger, SHORT, quanta(900), 0)
+    # 500 are short of claims of 5,000.
+    assert world.ledger.pots["withheld"][0] == quanta(90)
+    crashes.set_marks(world, 960.0)
+    # Another strike of the wave's clock.
+    world.clock["now_ms"] += 10_000
+    assert not liquidation.wave_is_due(world)
+    assert withdrawal_cut(world.ledger) == 0.0
+    assert equity(world, INSURANCE) == quanta(90)
+    w.check(world)
 
 
 def test_the_insurance_fund_goes_before_withdrawals():
@@ -654,3 +676,54 @@ def test_a_charge_is_the_same_for_every_lot_of_whoever_can_pay_it(seed, side):
 def test_settlements_that_do_not_fit_are_refused(settlement, eligibility, over, complaint):
     with pytest.raises(CompositionError, match=complaint):
         policy(settlement, eligibility, **over)
+
+
+# --- whole runs -------------------------------------------------------------------------
+
+FLOORED = {"rule": "cash", "rounding": "floor", "unit_usd": 0.01}
+CAPPED = {"rule": "accounts", "capacity": "above-buffer", "share_per_wave": 0.3}
+HEALTHY = {"rule": "positions", "profit": "any", "health": "not-worse", "hedged": "last"}
+RUNS = [
+    (contracts("bankruptcy"), HEALTHY, {"allocation": QUEUE}),
+    (contracts("midpoint"), HEALTHY, {}),
+    (contracts("entry"), ANY, {"allocation": QUEUE}),
+    (contracts("index", spread_bps=30.0, rounding="whole-positions"), "positions", {}),
+    (FLOORED, CAPPED, {"severity": {"rule": "fixed", "share": 0.5}}),
+    ("charge", "holders", {"allocation": "contracts"}),
+    ("withdrawals", "nobody", {}),
+]
+
+
+@pytest.mark.parametrize("seed", [0, 4, 5, 10, 15])
+@pytest.mark.parametrize(("settlement", "eligibility", "over"), RUNS, ids=str)
+def test_a_run_is_sound_at_each_step_and_its_decisions_can_be_made_again(
+    seed, settlement, eligibility, over
+):
+    scenario = crashes.anything(seed)
+    mine = policy(settlement, eligibility, **over)
+    engine = Engine(genesis.new_world(scenario, seed), mine, paranoid=True)
+    engine.run_to(scenario.time.steps)
+    calls = engine.finish().calls
+    assert calls
+    for i, call in enumerate(calls[:40]):
+        again = mine.decide(call.wave, calls[:i])
+        assert (again.amounts == call.outcome.decision.amounts).all()
+
+
+def test_who_leaves_while_withdrawals_are_cut_leaves_its_share_behind():
+    """Paradex's haircut in a run: an agent withdraws from a venue that is short."""
+    table = {"preset": "paradex"}
+    scenario = crashes.anything(4).model_copy(update={"policies": {}})
+    engine = Engine(genesis.new_world(scenario, 4), compose("paradex", table))
+    engine.run_to(scenario.time.steps, stop_at_wave=True)
+    engine.answer_wave()
+    cut = engine.record.calls[-1].outcome.withdrawal_cut
+    assert 0.0 < cut < 1.0
+    ledger = engine.world.ledger
+    rich = int(np.argmax(ledger.accounts["cash"]))
+    withdraw(ledger, rich, 10**6, 0)
+    assert ledger.accounts["given"][rich] == int(np.ceil(cut * 10**6))
+    engine.run_to(scenario.time.steps)
+    engine.finish()
+    waits = [call.outcome.withdrawal_cut for call in engine.record.calls]
+    assert len(set(waits)) > 1

@@ -8,11 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from abm.adl import severity
+from abm import genesis
+from abm.adl import audit, severity
 from abm.adl.answers import CompositionError, build
+from abm.adl.compose import PRESETS, compose
 from abm.adl.eligibility import Payers
 from abm.adl.record import ADL_FILL, CASH_HAIRCUT, Call, Decision, Outcome
 from abm.adl.wave import BANKRUPT, CANDIDATE, Wave
+from abm.engine import Engine
+from tests import crashes
 
 USD = 10**6
 NONE = np.zeros(0, np.int64)
@@ -286,21 +290,13 @@ def test_extreme_value_severity_of_few_or_no_payers():
 
 # --- all of them -------------------------------------------------------------------------
 
-ALL = {
-    "all": {},
-    "fixed": {"share": 0.3},
-    "deficit-match": {},
-    "backoff": {},
-    "gradient-descent": {},
-    "mirror-descent": {},
-    "extreme-value": {},
-}
+NEEDED = {"fixed": {"share": 0.3}}
 
 
 @pytest.mark.parametrize("name", severity.ANSWERS)
 def test_every_severity_is_a_share_and_a_function_of_what_it_is_given(name):
     rng = np.random.default_rng(1)
-    answer = rule(name, **ALL[name])
+    answer = rule(name, **NEEDED.get(name, {}))
     for _ in range(100):
         past = []
         for t in range(int(rng.integers(0, 8))):
@@ -314,6 +310,29 @@ def test_every_severity_is_a_share_and_a_function_of_what_it_is_given(name):
         theta = answer(now, who, past)
         assert 0.0 <= theta <= 1.0
         assert answer(now, who, [replace(c) for c in past]) == theta
+
+
+@pytest.mark.parametrize("preset", ["pro-rata", "hyperliquid"])
+@pytest.mark.parametrize("name", severity.ANSWERS)
+def test_every_decision_of_a_crash_can_be_made_again_from_its_record(name, preset):
+    """With an alarm and a ladder besides, so that all of what these need is recorded."""
+    fund = {"ladder": "binance", "insurance_usd": 20_000.0, "liquidation_fee_bps": 10.0}
+    scenario = crashes.crash(venue=fund)
+    policy = compose(
+        name,
+        PRESETS[preset]
+        | {
+            "severity": {"rule": name, **NEEDED.get(name, {})},
+            "seniority": {"rule": "ladder", "ages_s": [1.0, 60.0]},
+            "trigger": {"rule": "drawdown", "window_s": 60.0},
+        },
+    )
+    engine = Engine(genesis.new_world(scenario, 4), policy)
+    engine.run_to(scenario.time.steps)
+    calls = engine.finish().calls
+    assert sum(call.outcome.decision.acted for call in calls) > 2
+    again = [audit.rebuilt(audit.flattened(call)) for call in calls]
+    assert list(audit.check(policy, again)) == []
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,14 @@ import pytest
 
 from abm import genesis
 from abm import world as w
-from abm.adl import eligibility, seniority, settlement, severity, trigger
-from abm.adl.allocation import Allocation, pro_rata
+from abm.adl import allocation, eligibility, seniority, settlement, severity, trigger
 from abm.adl.answers import CompositionError, build
 from abm.adl.compose import PRESETS, compose
 from abm.adl.policy import Policy
 from abm.adl.wave import gather
 from abm.engine import Engine
+from abm.montecarlo.blocks import run_one
 from abm.montecarlo.plan import Plan
-from abm.montecarlo.runner import run_one
 from abm.venue.fund import watch_fund
 from abm.venue.margin import equity_of
 from tests import crashes
@@ -83,9 +82,10 @@ def test_debt_without_a_position_counts_against_the_limit_in_dollars():
     assert not rule({"rule": "bad-debt", "above_usd": 50.0})(wave, [])
 
 
-def test_a_drawdown_acts_while_the_alarm_is_on():
-    wave = _short_by(50.0)
-    assert not rule("drawdown")(wave, [])
+@pytest.mark.parametrize(("fund_usd", "acts"), [(50.0, False), (49.0, True)])
+def test_a_drawdown_acts_on_an_alarm_and_on_debt_that_is_more_than_the_fund(fund_usd, acts):
+    wave = _short_by(50.0, fund_usd)
+    assert rule("drawdown")(wave, []) is acts
     assert rule("drawdown")(replace(wave, is_alarmed=True), [])
 
 
@@ -111,9 +111,10 @@ def test_bad_answers_are_refused_in_one_line(answer, complaint):
 
 def _with_fallback(above_usd):
     def stage(number, when, theta, fallback=None):
+        shared = allocation.part("allocation", "pro-rata")
         return Policy(
             f"stage {number}", when, severity.fixed(share=theta), eligibility.profits(),
-            seniority.none(), Allocation(pro_rata), settlement.cash(), fallback, number,
+            seniority.none(), shared, settlement.cash(), fallback, number,
         )  # fmt: skip
 
     large = trigger.bad_debt(above_usd=above_usd, above_share=0.0)
@@ -204,8 +205,10 @@ def test_in_a_crash_the_fund_is_brought_back_to_where_the_alarm_began():
     early = 0
     for call in engine.record.calls:
         wave = call.wave
-        assert call.outcome.decision.acted == wave.is_alarmed
+        is_too_much = wave.total_deficit > wave.insurance
+        assert call.outcome.decision.acted == (wave.is_alarmed or is_too_much)
         floor = wave.insurance_peak - wave.insurance_peak * 3 // 10
+        floor = floor if wave.is_alarmed else 0
         own = wave.deficit[wave.short_account == FUND].sum()
         assert own == max(0, floor - wave.insurance)
         if call.outcome.decision.payers.capacity.sum() >= wave.total_deficit:
@@ -284,6 +287,29 @@ def test_an_alarm_without_anything_to_do_calls_nobody():
     assert closing.record.calls == []
     engine.answer_if_asked()
     assert [call.short_before for call in engine.record.calls] == [1 * USD]
+
+
+@pytest.mark.parametrize(("mark", "left_usd"), [(940.0, 700.0), (973.0, 730.0)])
+def test_adl_takes_only_what_the_fund_lost_beyond_the_alarm(mark, left_usd):
+    """Bybit: the bankruptcy price is computed at the drawdown that starts ADL."""
+    table = PRESETS["hyperliquid"] | {
+        "trigger": "drawdown",
+        "settlement": {"rule": "contracts", "price": "bankruptcy"},
+    }
+    world = empty_venue({"X": {}})
+    give(world, FUND, 1_000.0, (0, 1_000, 1_000.0))
+    give(world, ANN, 1e5, (0, -600, 1_000.0))
+    give(world, BEN, 1e5, (0, -400, 1_000.0))
+    engine = Engine(world, compose("bybit", table))
+    for at in (940.0, mark):
+        set_marks(engine.world, at)
+        watch_fund(engine.world)
+    engine.answer_if_asked()
+    world = engine.world
+    assert [call.outcome.decision.acted for call in engine.record.calls] == [True]
+    assert w.find_position(world.ledger, FUND, 0) == w.NONE
+    assert int(equity_of(world.ledger, world.markets, FUND)) == left_usd * USD
+    w.check(world)
 
 
 def test_a_policy_asks_the_world_for_what_its_stages_need():

@@ -127,10 +127,16 @@ def test_two_processes_do_not_work_on_one_batch(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
-    def full(*_: object, **__: object) -> None:
+    def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.pq, "write_table", full)
+    begun = store.write_manifest
+
+    def and_then_full(*given: object) -> None:
+        begun(*given)
+        monkeypatch.setattr(store.os, "fsync", full)
+
+    monkeypatch.setattr("abm.montecarlo.store.write_manifest", and_then_full)
     with pytest.raises(StoreError, match="cannot be written: No space left") as error:
         run_batch(plan(), tmp_path / "run", workers=1, quiet=True)
     assert "\n" not in str(error.value)

@@ -13,7 +13,13 @@ from abm.adl.compose import PRESETS, compose
 from abm.engine import Engine
 from abm.market.book import BUY, LIMIT, SELL, submit
 from abm.venue.gains import age_gains, gains_of, keep_ages, note_gains, older_gains
-from abm.venue.ledger import book_lots, deposit, settle_fills, withdraw
+from abm.venue.ledger import (
+    book_lots,
+    deposit,
+    return_to_parent,
+    settle_fills,
+    withdraw,
+)
 from abm.venue.margin import equity_of
 from tests.crashes import FIRST, anything, crash, empty_venue, give, set_marks
 
@@ -212,23 +218,31 @@ def test_through_the_market_it_costs_the_fee_and_nothing_else():
 
 
 def test_an_isolated_account_gives_its_principal_back_with_its_cash():
-    """What changes pockets is no gain: in a crash, deposits less withdrawals add up."""
+    """What changes pockets is no gain, and what was lost on the way stays lost."""
+    world = _venue([40.0])
+    accounts = world.ledger.accounts
+    accounts["parent"][CAT] = ANN
+    deposit(world.ledger, CAT, 100 * USD)
+    accounts["cash"][CAT] -= 30 * USD
+    accounts["cash"][BEN] += 30 * USD
+    return_to_parent(world.ledger, CAT)
+    assert accounts["cash"][[ANN, CAT]].tolist() == [1_070 * USD, 0]
+    assert accounts["principal"][[ANN, CAT]].tolist() == [1_100 * USD, 0]
+    assert _older(world) == [0.0, 0.0]
+    w.check(world)
+
+
+def test_in_a_crash_isolated_accounts_give_their_principal_back():
     scenario = crash(population={"isolated_share": 0.5})
     engine = Engine(genesis.new_world(scenario, 3), compose("none", PRESETS["none"]))
-    start = engine.world.ledger.accounts["principal"].sum()
-    came_back = 0
     accounts = engine.world.ledger.accounts
     isolated = np.flatnonzero(accounts["parent"] != w.NONE)
-    principal = accounts["principal"][isolated].copy()
+    had = accounts["principal"][isolated] > 0
     engine.run_to(scenario.time.steps)
-    pots, accounts = engine.world.ledger.pots[0], engine.world.ledger.accounts
-    came_back = np.count_nonzero((accounts["principal"][isolated] == 0) & (principal > 0))
-    assert came_back > 0
-    assert (accounts["cash"][isolated][accounts["principal"][isolated] == 0] == 0).all()
-    # Withdrawals of gains leave principal as it is, all else moves both alike.
-    moved = int(accounts["principal"].sum() - start)
-    deposits = int(pots["deposits"]) - int(engine.world.ledger.pots[0]["withdrawals"])
-    assert moved >= deposits - int(start)
+    accounts = engine.world.ledger.accounts[isolated]
+    gave_back = had & (accounts["principal"] == 0)
+    assert gave_back.any()
+    assert (accounts["cash"][gave_back] == 0).all()
 
 
 def test_a_new_account_has_no_gains_and_no_past():

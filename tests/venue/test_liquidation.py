@@ -1,4 +1,4 @@
-"""The ladder, against the numbers that venues publish."""
+"""The ladder, rung by rung. Numbers that venues publish are in tests/adl/vectors.toml."""
 
 from __future__ import annotations
 
@@ -6,118 +6,16 @@ import pytest
 
 from abm import world as w
 from abm.market.book import BUY, LIMIT, SELL, submit
-from abm.venue.liquidation import bankruptcy_value, limit_tick, liquidate, shortfall
-from abm.venue.margin import equity_of, health
+from abm.venue.liquidation import liquidate, shortfall
+from abm.venue.margin import equity_of
 from abm.world import find_position
 from tests.crashes import FIRST, empty_venue, give, set_marks
 
 ANN, BEN, CAT = FIRST, FIRST + 1, FIRST + 2
 
-# One tick times one lot is a cent times a thousandth: 0.0001 BTC at ticks of 0.1 USD.
-TEN_PERCENT = {"tiers": [{"notional_usd": 0, "max_leverage": 5.0}]}
-DYDX = {
-    "BTC": TEN_PERCENT | {"start_usd": 50_000.0, "lot": 0.001},
-    "ETH": TEN_PERCENT | {"start_usd": 3_000.0, "lot": 0.001},
-}
-
-
-def _dydx(ladder="dydx-v4", **venue):
-    world = empty_venue(DYDX, venue={"ladder": ladder, "vault_usd": 0.0} | venue)
-    set_marks(world, 50_000.0, 3_000.0)
-    return world
-
 
 def _equity(world, account):
     return int(equity_of(world.ledger, world.markets, account)) / 1e6
-
-
-def _at_cost_zero(world, account, cash_usd, *held):
-    """dYdX books a position as quote balance less price: all of its cost is in cash."""
-    for market, lots in held:
-        mark = int(world.markets.state["mark"][market]) / 10
-        give(world, account, 0.0, (market, lots, mark))
-        give(world, CAT, 0.0, (market, -lots, mark))
-        size = lots * mark * (0.001)
-        cash_usd += size
-    give(world, account, cash_usd)
-
-
-# dYdX v4-chain, protocol/x/clob/keeper/liquidations_test.go,
-# TestGetBankruptcyPriceInQuoteQuantums (commit 84d4664): BTC at 50,000, ETH at 3,000,
-# maintenance 10%.
-BANKRUPTCY_QUOTES = [
-    (-4501, [(0, 100)], 0, 4501),
-    (5499, [(0, -100)], 0, -5499),
-    (-5000, [(0, 100)], 0, 5000),
-    (-5100, [(0, 100)], 0, 5100),
-    (4900, [(0, -100)], 0, -4900),
-    (-490, [(0, 4), (1, 100)], 1, 294),
-    (510, [(0, -4), (1, -100)], 1, -306),
-    (110, [(0, 4), (1, -100)], 1, -306),
-]
-
-
-@pytest.mark.parametrize(("cash", "held", "closed", "quote"), BANKRUPTCY_QUOTES)
-def test_bankruptcy_values_equal_those_of_dydx_v4(cash, held, closed, quote):
-    world = _dydx()
-    _at_cost_zero(world, ANN, cash, *held)
-    ledger, risk, markets = world.ledger, world.risk, world.markets
-    equity, maintenance, _ = health(ledger, risk, markets, ANN)
-    slot = find_position(ledger, ANN, closed)
-    value = bankruptcy_value(ledger, risk, markets, slot, equity, maintenance)
-    assert value == pytest.approx(quote * 1e6, abs=1)
-
-
-# The same file, near line 3280: fillable prices with a bankruptcy adjustment of 1 and a
-# spread-to-maintenance ratio of 0.1 (or 0.2).
-FILLABLE = [
-    (-4501, 100, 0.1, 49_999.0),
-    (-4501, 100, 0.2, 49_998.0),
-    (-5000, 100, 0.1, 49_500.0),
-    (5000, -100, 0.1, 50_500.0),
-]
-
-
-@pytest.mark.parametrize(("cash", "lots", "spread", "price"), FILLABLE)
-def test_fillable_prices_equal_those_of_dydx_v4(cash, lots, spread, price):
-    rungs = [{"rung": "book", "price": "fillable", "spread": spread}, {"rung": "wave"}]
-    world = _dydx(rungs, insurance_usd=1e6)
-    give(world, 1, 1e6)
-    _at_cost_zero(world, ANN, cash, (0, lots))
-    equity, maintenance, _ = health(world.ledger, world.risk, world.markets, ANN)
-    slot = find_position(world.ledger, ANN, 0)
-    tick = limit_tick(world, world.risk.rungs[0], slot, equity, maintenance)
-    assert tick / 10 == pytest.approx(price)
-
-
-# The same file, lines 3542 to 3760: what a fill does to the insurance fund; 0.1 BTC long
-# that is bankrupt at 5,100.
-FUND_DELTAS = [
-    (5610.0, 0.005, 28.05),
-    (5610.0, 0.025, 140.25),
-    (5610.0, 0.1, 510.0),
-    (5100.0, 0.005, 0.0),
-    (5050.0, 0.005, -50.0),
-]
-
-
-@pytest.mark.parametrize(("fill", "fee", "delta"), FUND_DELTAS)
-def test_the_insurance_fund_gains_and_pays_as_in_dydx_v4(fill, fee, delta):
-    rungs = [
-        {"rung": "book", "price": "market", "slippage": 0.5},
-        {"rung": "insurance", "mode": "pay"},
-        {"rung": "wave"},
-    ]
-    world = _dydx(rungs, liquidation_fee_bps=fee * 1e4, taker_fee_bps=0, maker_fee_bps=0)
-    give(world, 1, 1000.0)
-    _at_cost_zero(world, ANN, -5100.0, (0, 100))
-    give(world, BEN, 1e6)
-    submit(world.book, world.ledger, 0, BEN, BUY, LIMIT, round(fill / 0.1 * 10), 100, 0, 0)
-    set_marks(world, 50_000.0, 3_000.0)
-    liquidate(world)
-    assert find_position(world.ledger, ANN, 0) == w.NONE
-    assert _equity(world, 1) - 1000.0 == pytest.approx(delta, abs=0.01)
-    w.check(world)
 
 
 HYPERLIQUID = {"X": {"tiers": [{"notional_usd": 0, "max_leverage": 25.0}]}}

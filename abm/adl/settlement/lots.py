@@ -306,7 +306,7 @@ def _close_pairs(
 @inlined
 def _part(value: int, size: int, lots: int) -> int:
     """Value of `size` lots at the price of a position, also where it has fewer lots."""
-    return (size // lots) * value + fraction_of(value, size % lots, lots)
+    return _product(size // lots, value) + fraction_of(value, size % lots, lots)
 
 
 @inlined

@@ -40,6 +40,8 @@ def power_penalty(
         Not negative.
     budget : int
     power : float
+        Above 1. Very near to it the weights of the small underflow; they then pay last,
+        by capacity.
     """
 
     def share(capacity: Array, weight: Array, budget: int) -> Array:

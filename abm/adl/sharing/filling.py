@@ -120,7 +120,7 @@ def _linear_piece(
     return intercept, slope
 
 
-def _halfway(low: float, high: float) -> float:
+def halfway(low: float, high: float) -> float:
     """The float in the middle of all floats between two: a mean of any magnitudes."""
     bits = np.array([low, high]).view(np.int64)
     # Negative floats have the order of their bits turned.
@@ -165,7 +165,7 @@ def clipped_level(start: Array, weight: Array, capacity: Array, budget: float) -
         if math.isclose(guess, level, rel_tol=_LAST_BITS, abs_tol=0.0):
             return level
         if not low < guess < high or abs(missing) > 0.5 * before:
-            guess = _halfway(low, high)
+            guess = halfway(low, high)
             if not low < guess < high:
                 return level
         before, level = abs(missing), guess

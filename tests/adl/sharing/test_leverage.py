@@ -50,6 +50,7 @@ def test_all_end_at_the_leverage_they_had_or_at_a_common_one():
         assert after == pytest.approx(np.minimum(before, eta), rel=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:delta_grad")
 def test_no_split_has_a_smaller_expected_loss():
     rng = np.random.default_rng(2)
     for _ in range(6):
@@ -110,6 +111,7 @@ def test_one_factor_with_room_on_one_side_only_is_the_single_market_rule():
         assert np.abs(removed - leverage_filling(exposure, equity, budget)).max() <= 1
 
 
+@pytest.mark.filterwarnings("ignore:delta_grad")
 def test_no_cross_margin_split_has_a_smaller_expected_loss():
     rng = np.random.default_rng(6)
     for _ in range(6):

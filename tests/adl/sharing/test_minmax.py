@@ -25,12 +25,15 @@ def test_against_capacity_it_is_pro_rata():
         assert np.abs(given - pro_rata(capacity, budget)).max() <= 1
 
 
-def test_in_whole_lots_nothing_is_better():
+@pytest.mark.parametrize("shared", [True, False])
+def test_in_whole_lots_nothing_is_better(shared):
     rng = np.random.default_rng(2)
     for _ in range(40):
-        rows, accounts = 5, 3
+        rows = accounts = 5
         value, most = rng.integers(3, 40, rows), rng.integers(0, 4, rows)
-        account, equity = rng.integers(0, accounts, rows), rng.uniform(10, 100, accounts)
+        account, equity = rng.permutation(rows), rng.uniform(10, 100, accounts)
+        if shared:
+            account %= 3
         budget = int(rng.integers(0, (value * most).sum() + 1))
         best = min(
             _largest_loss(np.array(lots), value, account, equity)
@@ -51,6 +54,19 @@ def test_the_overshoot_is_below_the_value_of_every_lot_taken():
         lots = min_max_lots(value, most, account, equity, budget, gap=1e-2)
         overshoot = int((lots * value).sum()) - budget
         assert 0 <= overshoot < value[lots > 0].min()
+
+
+def test_accounts_of_one_row_are_solved_at_any_size():
+    rng = np.random.default_rng(5)
+    value, most = rng.integers(10**6, 10**8, 100_000), rng.integers(1, 50, 100_000)
+    equity = rng.uniform(1e8, 1e10, 100_000)
+    rows, budget = np.arange(100_000), int(0.3 * (value * most).sum())
+    lots = min_max_lots(value, most, rows, equity, budget)
+    assert 0 <= int((lots * value).sum()) - budget < value[lots > 0].min()
+    # Whoever could take another lot would lose more than anybody does.
+    worst = (lots * value / equity).max()
+    another = ((lots + 1) * value / equity)[lots < most]
+    assert np.sort(another)[3] >= worst * (1.0 - 1e-12)
 
 
 def test_accounts_without_equity_are_not_asked():

@@ -63,7 +63,6 @@ def _stages() -> list[Callable[[], object]]:
     from abm.adl.answers import build
     from abm.adl.compose import PRESETS, compose
     from abm.adl.record import Payers
-    from abm.adl.sharing.payouts import last_takes_rest
     from abm.adl.wave import gather
     from abm.engine import Engine
     from abm.market.makers import requote
@@ -88,10 +87,9 @@ def _stages() -> list[Callable[[], object]]:
         stop_cutting_withdrawals(worlds[0].ledger)
         seniority.tiers(gather(worlds[0], 0, True), payers, [none])
 
-    def rank_and_round() -> None:
+    def rank_by_chance() -> None:
         wave = gather(worlds[0], 0, True)
         scores.random()(wave, Payers(none, none, none, none))
-        last_takes_rest(np.ones(1, np.int64), 1)
 
     def finish() -> None:
         engine = Engine(worlds[0], compose("none", PRESETS["none"]))
@@ -107,7 +105,7 @@ def _stages() -> list[Callable[[], object]]:
         lambda: liquidate(worlds[0]),
         lambda: step.advance(worlds[0], 1),
         settle_nothing,
-        rank_and_round,
+        rank_by_chance,
         warm_up_sharing,
         finish,
     ]
@@ -117,6 +115,7 @@ def warm_up_sharing() -> None:
     """Share a little by one rule of each shape, which loads every kernel of them."""
     from abm.adl.sharing.convex import exponential_penalty
     from abm.adl.sharing.levelling import levelling_down
+    from abm.adl.sharing.payouts import last_takes_rest
     from abm.adl.sharing.proportional import capped_pro_rata, pro_rata
     from abm.adl.sharing.queue import queue
     from abm.adl.sharing.rounding import round_to_sum
@@ -126,5 +125,6 @@ def warm_up_sharing() -> None:
     pro_rata(capacity, 5)
     capped_pro_rata(capacity, share, 5)
     levelling_down(capacity, 5)
+    last_takes_rest(capacity, 5)
     exponential_penalty(capacity, share, 5)
     round_to_sum(capacity * share, capacity, 5)

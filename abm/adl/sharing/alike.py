@@ -35,21 +35,29 @@ def min_max_alike(capacity: Array, normaliser: Array, budget: int) -> Array:
         left = budget - int(able.sum())
         rest = capacity - able
         return np.asarray(able + np.clip(left - (np.cumsum(rest) - rest), 0, rest))
-    rows = np.flatnonzero(able)
-    low, high = 0.0, float((able[rows] / normaliser[rows]).max(initial=0.0)) * 2.0
+    low, high = _bracket(able, normaliser, budget)
     while low < (middle := 0.5 * (low + high)) < high:
         if int(_within(able, normaliser, middle).sum()) >= budget:
             high = middle
         else:
             low = middle
     amounts = _within(able, normaliser, high)
-    last = np.flatnonzero(amounts > _within(able, normaliser, low))
+    last = (amounts - _within(able, normaliser, low))[::-1]
     spare = int(amounts.sum()) - budget
-    if spare:
-        amounts[last[-spare:]] -= 1
-    return amounts
+    back = np.clip(spare - (np.cumsum(last) - last), 0, last)
+    return np.asarray(amounts - back[::-1])
+
+
+def _bracket(capacity: Array, normaliser: Array, budget: int) -> tuple[float, float]:
+    """A bound that is too low, or zero, and one that meets the budget."""
+    low, high = 0.0, max(budget, 1) / float(normaliser.sum())
+    while int(_within(capacity, normaliser, high).sum()) < budget:
+        low, high = high, 2.0 * high
+    return low, high
 
 
 def _within(capacity: Array, normaliser: Array, bound: float) -> Array:
     """The most that each can give with a ratio of at most the bound."""
-    return np.minimum(capacity, np.floor(bound * normaliser)).astype(np.int64)
+    exact = np.floor(bound * normaliser)
+    is_full = exact >= capacity
+    return np.where(is_full, capacity, np.where(is_full, 0.0, exact).astype(np.int64))

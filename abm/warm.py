@@ -108,6 +108,7 @@ def warm_up_sharing() -> None:
     """Share a little by one rule of each shape, which loads every kernel of them."""
     from abm.adl.sharing.convex import exponential_penalty
     from abm.adl.sharing.levelling import levelling_down
+    from abm.adl.sharing.payouts import last_takes_rest
     from abm.adl.sharing.proportional import capped_pro_rata, pro_rata
     from abm.adl.sharing.queue import queue
     from abm.adl.sharing.rounding import round_to_sum
@@ -115,6 +116,7 @@ def warm_up_sharing() -> None:
     capacity, share = np.array([3, 4, 5]), np.array([0.5, 0.9, 1.0])
     queue(capacity, share, 5)
     pro_rata(capacity, 5)
+    last_takes_rest(capacity, 5)
     capped_pro_rata(capacity, share, 5)
     levelling_down(capacity, 5)
     exponential_penalty(capacity, share, 5)

@@ -43,13 +43,15 @@ def min_max_alike(capacity: Array, normaliser: Array, budget: int) -> Array:
         else:
             low = middle
     amounts = _within(able, normaliser, high)
-    last = np.flatnonzero(amounts > _within(able, normaliser, low))
+    # One unit a row, or as many as lie between two floats; the last rows get them back.
+    gained = (amounts - _within(able, normaliser, low))[::-1]
     spare = int(amounts.sum()) - budget
-    if spare:
-        amounts[last[-spare:]] -= 1
+    amounts -= np.clip(spare - (np.cumsum(gained) - gained), 0, gained)[::-1]
     return amounts
 
 
 def _within(capacity: Array, normaliser: Array, bound: float) -> Array:
     """The most that each can give with a ratio of at most the bound."""
-    return np.minimum(capacity, np.floor(bound * normaliser)).astype(np.int64)
+    most = np.where(normaliser > 0, np.floor(bound * normaliser), 0.0)
+    fits = most < capacity.astype(np.float64)
+    return np.where(fits, np.where(fits, most, 0.0).astype(np.int64), capacity)

@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from abm.adl.sharing import (
+    alike,
     convex,
     levelling,
     leverage,
     minmax,
     mixing,
+    payouts,
     projection,
     proportional,
     queue,
@@ -85,6 +87,8 @@ RULES: dict[str, Callable[[Wave], Array]] = {
     ),
     "projection": lambda w: projection.projection(w.capacity, w.score, w.budget),
     "min-max": lambda w: minmax.min_max(w.capacity, w.weight, w.budget),
+    "min-max of lots alike": lambda w: alike.min_max_alike(w.capacity, w.weight, w.budget),
+    "last takes the rest": lambda w: payouts.last_takes_rest(w.capacity, w.budget),
     "buckets": lambda w: mixing.in_buckets(
         w.capacity, w.bucket, w.score, budget=w.budget, rule=queue.queue
     ),

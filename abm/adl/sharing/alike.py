@@ -30,11 +30,11 @@ def min_max_alike(capacity: Array, normaliser: Array, budget: int) -> Array:
     """
     capacity, normaliser = whole(capacity), np.maximum(real(normaliser), 0.0)
     budget = payable(capacity, budget)
-    able = np.where(normaliser > 0, capacity, 0)
+    able: Array = np.where(normaliser > 0, capacity, 0)
     if budget >= int(able.sum()):
         left = budget - int(able.sum())
-        rest = capacity - able
-        return able + np.clip(left - (np.cumsum(rest) - rest), 0, rest)
+        rest: Array = capacity - able
+        return np.add(able, np.clip(left - (np.cumsum(rest) - rest), 0, rest))
     rows = np.flatnonzero(able)
     low, high = 0.0, float((able[rows] / normaliser[rows]).max(initial=0.0)) * 2.0
     while low < (middle := 0.5 * (low + high)) < high:

@@ -34,7 +34,7 @@ def min_max_alike(capacity: Array, normaliser: Array, budget: int) -> Array:
     if budget >= int(able.sum()):
         left = budget - int(able.sum())
         rest: Array = capacity - able
-        return np.add(able, np.clip(left - (np.cumsum(rest) - rest), 0, rest))
+        return np.asarray(able + np.clip(left - (np.cumsum(rest) - rest), 0, rest))
     rows = np.flatnonzero(able)
     low, high = 0.0, float((able[rows] / normaliser[rows]).max(initial=0.0)) * 2.0
     while low < (middle := 0.5 * (low + high)) < high:

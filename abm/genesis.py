@@ -270,7 +270,7 @@ def _ledger(
     pots["deposits"] = accounts["cash"].sum() - crowd.cost.sum()
     pots["free_position"] = len(crowd.lots)
     pots["used_positions"] = len(crowd.lots)
-    pots["backstop"], pots["insurance"] = 0, 1
+    pots["backstop"], pots["insurance"] = w.BACKSTOP_ACCOUNT, w.INSURANCE_ACCOUNT
     pots["taker_ppm"] = round(venue.taker_fee_bps * 100)
     pots["maker_ppm"] = round(venue.maker_fee_bps * 100)
     pots["liquidation_ppm"] = round(venue.liquidation_fee_bps * 100)

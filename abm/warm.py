@@ -80,7 +80,8 @@ def _stages() -> list[Callable[[], object]]:
         entry = {"rule": "contracts", "price": "entry"}
         for answer in (entry, "cash", "withdrawals"):
             part = build("settlement", answer, settlement.ANSWERS)
-            part.book(worlds[0], wave, payers, none, none)
+            entries = part.entries(wave, payers, none, none)
+            part.book(worlds[0], wave, entries)
             part.worst(wave)
         for who in (eligibility.positions(), eligibility.profits(), eligibility.holders()):
             who(wave, wave.candidates["value"].copy(), ())

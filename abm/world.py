@@ -33,6 +33,10 @@ USER = 3
 FIRST_TRADER_KIND = 4
 HOUSE_KINDS = ("backstop", "insurance", "maker", "user")
 
+# The venue's purses are the first accounts of every world.
+BACKSTOP_ACCOUNT = 0
+INSURANCE_ACCOUNT = 1
+
 # --- records ----------------------------------------------------------------------------
 
 CLOCK = np.dtype(

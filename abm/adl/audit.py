@@ -3,7 +3,8 @@
 `flattened` turns a `Call` into plain columns: every field of the wave, of the decision,
 of what was booked, and what was missing before and after. `rebuilt` turns them back, so
 that `check` can ask the policy once more and name whatever differs. A decision is a
-function of the wave and the calls before it alone, so nothing else needs to be kept.
+function of the wave and the calls before it alone, and what is booked of it, to whom, at
+which value, a function of the decision and the wave, so nothing else needs to be kept.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from abm.adl.eligibility import Payers
 from abm.adl.policy import Policy
 from abm.adl.record import ADL_FILL, CASH_HAIRCUT, Call, Decision, Outcome
+from abm.adl.settlement import Entries, short_after
 from abm.adl.wave import BANKRUPT, CANDIDATE, PolicyError, Wave
 from abm.world import Array
 
@@ -189,9 +191,10 @@ def check(policy: Policy, recorded: Sequence[Call]) -> Iterator[Difference]:
             yield _difference(call, "decision", -1, "booked", str(error))
             continue
         yield from _of_decision(call, decision)
-        yield from _of_booking(call)
+        entries = policy.entries(call.wave, decision)
+        yield from _of_booking(call, entries)
         carried = recorded[number - 1].short_after if number else 0
-        yield from _of_shortfall(call, min(carried, call.short_before))
+        yield from _of_shortfall(call, entries, min(carried, call.short_before))
 
 
 def _difference(
@@ -203,20 +206,24 @@ def _difference(
 def _of_decision(call: Call, decision: Decision) -> Iterator[Difference]:
     """Fields of the decision that differ, payers named by their accounts."""
     told = call.outcome.decision
+    payers = call.wave.candidates["account"][decision.payers.row]
     for field in dataclasses.fields(Decision):
         if field.name != "payers":
             given, wanted = getattr(told, field.name), getattr(decision, field.name)
-            about = decision.payers.row if field.name in ("score", "amounts") else None
+            about = payers if field.name in ("score", "amounts") else None
             yield from _of_field(call, field.name, given, wanted, about)
     for part in Payers._fields:
         given, wanted = getattr(told.payers, part), getattr(decision.payers, part)
-        yield from _of_field(call, f"payers_{part}", given, wanted, decision.payers.row)
+        yield from _of_field(call, f"payers_{part}", given, wanted, payers)
 
 
 def _of_field(
-    call: Call, place: str, given: Any, wanted: Any, rows: Array | None
+    call: Call, place: str, given: Any, wanted: Any, accounts: Array | None
 ) -> Iterator[Difference]:
-    """A difference for each element that is another, or one for the whole."""
+    """A difference for each element that is another, or one for the whole.
+
+    `accounts` says whom each element is about.
+    """
     given, wanted = np.asarray(given), np.asarray(wanted)
     if given.shape != wanted.shape:
         sizes = f"{len(np.ravel(given))} values", f"{len(np.ravel(wanted))} values"
@@ -224,9 +231,7 @@ def _of_field(
         return
     for at in np.argwhere(differ(given, wanted)):
         where = tuple(at)
-        account = -1
-        if rows is not None and rows[where[0]] < len(call.wave.candidates):
-            account = int(call.wave.candidates["account"][rows[where[0]]])
+        account = -1 if accounts is None else int(accounts[where[0]])
         yield _difference(call, place, account, given[where].item(), wanted[where].item())
 
 
@@ -237,60 +242,32 @@ def differ(given: Array, wanted: Array) -> Array:
     return ~np.isclose(given, wanted, rtol=_TOLERANCE, atol=0.0, equal_nan=True)
 
 
-def _of_booking(call: Call) -> Iterator[Difference]:
-    """What was booked is what was decided: the same lots or quanta from the same payers."""
-    outcome, payers = call.outcome, call.outcome.decision.payers
-    if len(payers.row) and payers.row.max() >= len(call.wave.candidates):
-        return
-    rows = call.wave.candidates[payers.row]
-    if len(outcome.fills):
-        fills = outcome.fills
-        held = {(r["account"], r["market"]): (r["lots"], r["cost"]) for r in rows}
-        for fill in fills:
-            pair = fill["account"], fill["market"]
-            for place, given, wanted in zip(
-                ("fills_held", "fills_cost"),
-                (fill["held"], fill["cost"]),
-                held.get(pair, (0, 0)),
-                strict=True,
-            ):
-                if given != wanted:
-                    account = int(fill["account"])
-                    yield _difference(call, place, account, int(given), int(wanted))
-        booked = _summed_by(fills["account"], fills["market"], np.abs(fills["lots"]))
-        decided = _summed_by(rows["account"], rows["market"], outcome.decision.amounts)
-        place = "fills_lots"
-    else:
-        haircuts, nothing = outcome.haircuts, np.zeros_like
-        booked = _summed_by(
-            haircuts["account"], nothing(haircuts["account"]), haircuts["amount"]
-        )
-        decided = _summed_by(
-            rows["account"], nothing(rows["account"]), outcome.decision.amounts
-        )
-        place = "haircuts_amount"
-    for pair in sorted(booked.keys() | decided.keys()):
-        given, wanted = booked.get(pair, 0), decided.get(pair, 0)
-        if given != wanted:
-            yield _difference(call, place, pair[0], given, wanted)
+def _of_booking(call: Call, entries: Entries) -> Iterator[Difference]:
+    """Cells of what was booked that are not what follows from the decision, row by row."""
+    outcome = call.outcome
+    for name, given, wanted in (
+        ("fills", outcome.fills, entries.fills),
+        ("haircuts", outcome.haircuts, entries.haircuts),
+    ):
+        if len(given) != len(wanted):
+            sizes = f"{len(given)} rows", f"{len(wanted)} rows"
+            yield _difference(call, name, -1, *sizes)
+            continue
+        for part in wanted.dtype.names or ():
+            place = f"{name}_{part}"
+            yield from _of_field(call, place, given[part], wanted[part], wanted["account"])
+    cut = entries.withdrawal_cut(call.wave)
+    yield from _of_field(call, "withdrawal_cut", outcome.withdrawal_cut, cut, None)
 
 
-def _summed_by(account: Array, market: Array, amount: Array) -> dict[tuple[int, int], int]:
-    """Sums of amounts that are not zero, by account and market."""
-    found: dict[tuple[int, int], int] = {}
-    for i in np.flatnonzero(amount):
-        pair = int(account[i]), int(market[i])
-        found[pair] = found.get(pair, 0) + int(amount[i])
-    return found
-
-
-def _of_shortfall(call: Call, carried: int) -> Iterator[Difference]:
+def _of_shortfall(call: Call, entries: Entries, carried: int) -> Iterator[Difference]:
     """What the wave says is missing is what its accounts owe, before and after."""
     owing = np.isin(call.wave.bankrupt["account"], call.wave.short_account)
     for account in call.wave.bankrupt["account"][~owing]:
         yield _difference(call, "short_account", int(account), "not there", "there")
     pairs = {
         "short_before": (call.short_before, call.wave.total_deficit),
+        "short_after": (call.short_after, short_after(call.wave, entries)),
         "carried": (call.carried, carried),
     }
     for place, (given, wanted) in pairs.items():

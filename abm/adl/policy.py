@@ -15,14 +15,13 @@ import numpy as np
 
 from abm.adl.allocation import Allocation
 from abm.adl.eligibility import Eligibility
-from abm.adl.record import ADL_FILL, CASH_HAIRCUT, Call, Decision, Outcome, Payers
+from abm.adl.record import Call, Decision, Outcome, Payers
 from abm.adl.seniority import Ladder, Seniority
-from abm.adl.settlement import Settlement, money_needed
+from abm.adl.settlement import Entries, Settlement, money_needed
 from abm.adl.severity import Severity
 from abm.adl.trigger import Drawdown, Trigger
 from abm.adl.wave import PolicyError, Wave
 from abm.venue import fund
-from abm.venue.ledger import withdrawal_cut
 from abm.world import Array, BrokenWorldError, World
 
 _NONE = np.zeros(0, np.int64)
@@ -79,13 +78,24 @@ class Policy:
             If a part raises or gives a NaN, a negative or too much. Nothing is booked.
         """
         decision = self.decide(wave, past)
+        entries = self.entries(wave, decision)
+        if decision.acted:
+            self._settlement(decision).book(world, wave, entries)
+        cut = entries.withdrawal_cut(wave)
+        return Outcome(decision, entries.fills, entries.haircuts, cut)
+
+    def entries(self, wave: Wave, decision: Decision) -> Entries:
+        """What is to be booked of a decision: a function of it and the wave alone."""
         if not decision.acted:
-            return Outcome(decision, np.zeros(0, ADL_FILL), np.zeros(0, CASH_HAIRCUT))
-        fills, haircuts = self.stages[decision.stage - self.stage].settlement.book(
-            world, wave, decision.payers, decision.amounts, decision.need
+            return Entries()
+        entries = self._settlement(decision).entries(
+            wave, decision.payers, decision.amounts, decision.need
         )
-        _check_booked(decision, fills, haircuts)
-        return Outcome(decision, fills, haircuts, withdrawal_cut(world.ledger))
+        _check_entries(decision, entries)
+        return entries
+
+    def _settlement(self, decision: Decision) -> Settlement:
+        return self.stages[decision.stage - self.stage].settlement
 
     def decide(self, wave: Wave, past: Sequence[Call] = ()) -> Decision:
         """Decide who gives what: a function of the wave and the calls before it alone.
@@ -257,9 +267,11 @@ def _weighted(score: Array, weight: Array) -> Array:
     return first if score.ndim == 1 else np.column_stack([first, score[:, 1:]])
 
 
-def _check_booked(decision: Decision, fills: Array, haircuts: Array) -> None:
-    """The ledger has moved exactly what was decided."""
-    booked = int(np.abs(fills["lots"]).sum()) + int(haircuts["amount"].sum())
+def _check_entries(decision: Decision, entries: Entries) -> None:
+    """Exactly what was decided is to be booked."""
+    booked = int(np.abs(entries.fills["lots"]).sum()) + int(
+        entries.haircuts["amount"].sum()
+    )
     decided = int(decision.amounts.sum())
     if booked != decided:
-        raise BrokenWorldError(f"{booked} lots or quanta were booked, decided {decided}")
+        raise BrokenWorldError(f"{booked} lots or quanta are to be booked, not {decided}")

@@ -48,12 +48,14 @@ CANDIDATE = np.dtype(
         ("initial", "i8"),
         ("own_maintenance", "i8"),
         ("own_initial", "i8"),
+        ("at_bottom", "i8"),
     ]
 )
 """A position that could pay: signed lots, cost and value at the mark (quanta); its
 account's equity, cash, principal, cash given to ADL before, gross and signed net notional,
-unrealised profit (net of losses), maintenance and initial margin; and the position's own
-part of these margins."""
+unrealised profit (net of losses), maintenance and initial margin; the position's own part
+of these margins; and 1 if the account is at the bottom of the liquidation ladder, where
+what it owes is a debt of the venue."""
 
 BANKRUPT = np.dtype(
     [
@@ -119,6 +121,14 @@ class Wave:
     debt_market, debt_side : array of int64, shape (short,)
         Market and side (1 long, -1 short) of the position whose liquidation left each
         short account without enough; -1 and 0 where there was none. Empty if unknown.
+    defended : int
+        The equity that alarms keep the fund at, in quanta; zero if none is on.
+    withheld : int
+        Quanta kept back from withdrawals that have not paid a debt yet.
+    cash_held : int
+        What the venue holds for its accounts: deposits less withdrawals and fees.
+    excess_debt, claims : int
+        Withdrawals are cut by ``excess_debt / claims`` so far.
     """
 
     number: int
@@ -139,6 +149,11 @@ class Wave:
     older_gains: Array = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     debt_market: Array = field(default_factory=lambda: np.zeros(0, np.int64))
     debt_side: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    defended: int = 0
+    withheld: int = 0
+    cash_held: int = 0
+    excess_debt: int = 0
+    claims: int = 0
 
     @property
     def total_deficit(self) -> int:
@@ -293,6 +308,7 @@ def _fill_account(
     row.account_profit = profit
     row.maintenance = maintenance
     row.initial = initial
+    row.at_bottom = owner.at_bottom
 
 
 def gather(world: World, number: int, everywhere: bool) -> Wave:
@@ -316,6 +332,7 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
     candidates = np.empty(len(rows) + 1, CANDIDATE)
     n_candidates = _gather_candidates(ledger, risk, markets, sides, everywhere, candidates)
     candidates = candidates[:n_candidates]
+    pots = ledger.pots[0]
     return Wave(
         number=number,
         now_s=float(world.clock[0]["now_ms"]) / 1000.0,
@@ -335,6 +352,11 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
         older_gains=_older_gains(ledger, candidates),
         debt_market=ledger.accounts["debt_market"][accounts[:count]].astype(np.int64),
         debt_side=ledger.accounts["debt_side"][accounts[:count]].astype(np.int64),
+        defended=int(defended(risk)),
+        withheld=int(pots["withheld"]),
+        cash_held=int(pots["deposits"] - pots["withdrawals"] - pots["fees"]),
+        excess_debt=int(pots["excess_debt"]),
+        claims=int(pots["claims"]),
     )
 
 

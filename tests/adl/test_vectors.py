@@ -421,7 +421,8 @@ def close_at_bankruptcy(
     group = 2 * market + (rows["lots"][0] > 0)
     lots = np.array(list(payers.values()), np.int64)
     asked = Payers(np.arange(len(lots)), np.full(len(lots), group), lots, lots)
-    policy.settlement.book(world, wave, asked, lots, np.array([lots.sum()]))
+    entries = policy.settlement.entries(wave, asked, lots, np.array([lots.sum()]))
+    policy.settlement.book(world, wave, entries)
 
 
 def deleverage(world: World) -> None:

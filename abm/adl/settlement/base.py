@@ -10,6 +10,9 @@ from abm.adl.record import ADL_FILL, CASH_HAIRCUT, Payers
 from abm.adl.wave import Wave
 from abm.world import Array, World
 
+NO_FILLS = np.zeros(0, ADL_FILL)
+NO_HAIRCUTS = np.zeros(0, CASH_HAIRCUT)
+
 Medium = Literal["contracts", "cash", "charge", "withdrawals"]
 """What is given: lots; quanta of an account; quanta a lot held; nothing in the wave."""
 
@@ -20,6 +23,25 @@ class Rounded(NamedTuple):
     amounts: Array
     least: int
     most: int
+
+
+class Entries(NamedTuple):
+    """What is to be booked: arrays of `ADL_FILL` and of `CASH_HAIRCUT`, and the cut.
+
+    From then on withdrawals are cut by ``excess_debt / claims``, or, where `claims` is
+    zero, as they were before.
+    """
+
+    fills: Array = NO_FILLS
+    haircuts: Array = NO_HAIRCUTS
+    excess_debt: int = 0
+    claims: int = 0
+
+    def withdrawal_cut(self, wave: Wave) -> float:
+        """The share of every withdrawal that is withheld once they are booked."""
+        if self.claims:
+            return self.excess_debt / self.claims
+        return wave.excess_debt / max(wave.claims, 1)
 
 
 class Settlement(Protocol):
@@ -54,14 +76,19 @@ class Settlement(Protocol):
         capacity, amounts : array of int64, shape (members,)
         """
 
-    def book(
-        self, world: World, wave: Wave, payers: Payers, amounts: Array, need: Array
-    ) -> tuple[Array, Array]:
-        """Book what was decided; give arrays of `ADL_FILL` and `CASH_HAIRCUT`."""
+    def entries(self, wave: Wave, payers: Payers, amounts: Array, need: Array) -> Entries:
+        """What is to be booked of a decision, as a function of it and the wave alone.
 
+        Parameters
+        ----------
+        amounts : array of int64, shape (payers,)
+            What each payer gives.
+        need : array of int64
+            What is sought; see :meth:`need`.
+        """
 
-NO_FILLS = np.zeros(0, ADL_FILL)
-NO_HAIRCUTS = np.zeros(0, CASH_HAIRCUT)
+    def book(self, world: World, wave: Wave, entries: Entries) -> None:
+        """Book the entries of a wave in the ledger, as they are."""
 
 
 def as_given(amounts: Array) -> Rounded:

@@ -16,7 +16,7 @@ from pydantic import Field
 from abm.adl.answers import CompositionError
 from abm.adl.record import ADL_FILL, Payers
 from abm.adl.settlement.base import (
-    NO_HAIRCUTS,
+    Entries,
     Medium,
     Rounded,
     as_given,
@@ -29,13 +29,10 @@ from abm.compiled import inlined, kernel
 from abm.units import PPM, ppm
 from abm.venue.ledger import book_lots, move_cash
 from abm.world import (
-    BACKSTOP,
-    INSURANCE,
-    NONE,
+    BACKSTOP_ACCOUNT,
+    INSURANCE_ACCOUNT,
     Array,
-    Ledger,
     World,
-    find_position,
 )
 
 Price = Literal[
@@ -113,43 +110,24 @@ class Contracts:
             *ROUNDINGS["whole-positions"](amounts.astype(np.float64), capacity, budget)
         )
 
-    def book(
-        self, world: World, wave: Wave, payers: Payers, amounts: Array, need: Array
-    ) -> tuple[Array, Array]:
-        """Pair payers with bankrupt positions."""
-        return self.close(world, wave, payers, amounts, need), NO_HAIRCUTS
+    def entries(self, wave: Wave, payers: Payers, amounts: Array, need: Array) -> Entries:
+        """Pair payers with the bankrupt positions of their group, one fill a pair.
 
-    def close(
-        self, world: World, wave: Wave, payers: Payers, lots: Array, need: Array
-    ) -> Array:
-        """Close payers' positions against the bankrupt ones of their group.
-
-        Parameters
-        ----------
-        lots : array of int64, shape (payers,)
-            Lots to close of each payer. What is more by group than is needed goes to
-            the insurance fund, at the price of the bankrupt position closed last.
-        need : array of int64, shape (bankrupt,)
-            Lots to close of each bankrupt position.
-
-        Returns
-        -------
-        structured array of `ADL_FILL`
-            One row a pair of payer and bankrupt position.
+        Lots that are more by group than is needed go to the insurance fund, at the price
+        of the bankrupt position closed last.
         """
-        taken = np.flatnonzero(lots)
+        taken = np.flatnonzero(amounts)
         order = taken[np.argsort(payers.group[taken], kind="stable")]
         group = bankrupt_group(wave)
         sought = np.flatnonzero(need)
         sought = sought[np.argsort(group[sought], kind="stable")]
         offered = self.offered(wave)[sought]
         fills = np.empty(2 * len(order) + len(sought), ADL_FILL)
-        count = _close_pairs(
-            world,
+        count = _pair(
             wave.candidates,
             payers.row[order],
             payers.group[order],
-            lots[order],
+            amounts[order],
             wave.bankrupt,
             sought,
             group[sought],
@@ -163,8 +141,37 @@ class Contracts:
         fills = fills[:count]
         if self._mode == _ENTRY:
             by_account = np.argsort(fills["bankrupt"], kind="stable")
-            _share_collateral(world.ledger, wave.mark * wave.unit, fills, by_account)
-        return fills
+            left = _left_over(wave, fills)
+            _share_collateral(left, wave.mark * wave.unit, fills, by_account)
+        return Entries(fills)
+
+    def book(self, world: World, wave: Wave, entries: Entries) -> None:
+        """Close both sides of every fill; hand over the collateral."""
+        _book(world, entries.fills)
+
+
+def _left_over(wave: Wave, fills: Array) -> Array:
+    """Cash left to each account of the fills, rising, that they close whole, in quanta.
+
+    Zero for the others, and for the purses of the venue, which keep what they have.
+    """
+    accounts = np.unique(fills["bankrupt"])
+    rows = wave.bankrupt
+
+    def of(owner: Array, amount: Array) -> Array:
+        total = np.zeros(len(accounts), np.int64)
+        known = np.isin(owner, accounts)
+        np.add.at(total, np.searchsorted(accounts, owner[known]), amount[known])
+        return total
+
+    held = of(rows["account"], np.abs(rows["lots"]))
+    closed = of(fills["bankrupt"], np.abs(fills["lots"]))
+    # Equity at the mark, less what the lots are worth there, and what they were sold for:
+    # the values of payers, who hold the other side, have the other sign.
+    left = -of(wave.short_account, wave.deficit) - of(rows["account"], rows["value"])
+    left -= of(fills["bankrupt"], fills["value"])
+    keeps = np.isin(accounts, (BACKSTOP_ACCOUNT, INSURANCE_ACCOUNT)) | (closed < held)
+    return np.where(keeps, 0, np.maximum(left, 0))
 
 
 # --- the worst price --------------------------------------------------------------------
@@ -231,12 +238,11 @@ def _zero_value(row: Any) -> int:
     return value
 
 
-# --- booking ----------------------------------------------------------------------------
+# --- fills ------------------------------------------------------------------------------
 
 
 @kernel
-def _close_pairs(
-    world: World,
+def _pair(
     candidates: Array,
     payer_row: Array,
     payer_group: Array,
@@ -257,12 +263,12 @@ def _close_pairs(
     are still to be closed now, lots that it still has, and the part of its value that is
     theirs.
     """
-    ledger = world.ledger
     count = 0
     j = 0
     for i in range(payer_row.shape[0]):
         payer = candidates[payer_row[i]]
         left = lots[i]
+        held, cost = abs(payer.lots), payer.cost
         while left > 0:
             while (
                 j < need.shape[0]
@@ -278,13 +284,16 @@ def _close_pairs(
             fill = fills[count]
             fill.market = payer.market
             fill.account = payer.account
-            fill.bankrupt = ledger.pots[0].insurance if is_surplus else row.account
+            fill.bankrupt = INSURANCE_ACCOUNT if is_surplus else row.account
             fill.lots = size if payer.lots > 0 else -size
             fill.held = payer.lots
             fill.cost = payer.cost
             fill.collateral = 0
             if mode == _ENTRY:
-                fill.value = _cost_of(ledger, payer, size)
+                # As the ledger takes the cost out, fill by fill.
+                fill.value = fraction_of(cost, size, held)
+                cost -= fill.value
+                held -= size
             elif mode == _MIDPOINT:
                 fill.value = _midpoint(payer, size, -_part(offered[k], size, abs(row.lots)))
             elif is_surplus:
@@ -295,7 +304,6 @@ def _close_pairs(
                 fill.value = -part
                 value_left[k] -= part
                 lots_left[k] -= size
-            _close_pair(world, fill)
             count += 1
             left -= size
             if not is_surplus:
@@ -310,13 +318,6 @@ def _part(value: int, size: int, lots: int) -> int:
 
 
 @inlined
-def _cost_of(ledger: Ledger, payer: Any, size: int) -> int:
-    """Signed cost that the ledger takes out when a payer closes so many lots."""
-    position = ledger.positions[find_position(ledger, payer.account, payer.market)]
-    return fraction_of(position.cost, size, abs(position.lots))
-
-
-@inlined
 def _midpoint(payer: Any, size: int, theirs: int) -> int:
     """Signed value half way between the two zero prices, not beyond the payer's own.
 
@@ -326,27 +327,21 @@ def _midpoint(payer: Any, size: int, theirs: int) -> int:
     return max((own + theirs + 1) >> 1, own)
 
 
-@inlined
-def _close_pair(world: World, fill: Any) -> None:
-    market = fill.market
-    level = world.book.tops[market].first_level
-    ledger, risk = world.ledger, world.risk
-    book_lots(ledger, risk, level, fill.account, market, -fill.lots, -fill.value)
-    book_lots(ledger, risk, level, fill.bankrupt, market, fill.lots, fill.value)
-
-
 @kernel
-def _share_collateral(ledger: Ledger, price: Array, fills: Array, order: Array) -> None:
+def _share_collateral(left: Array, price: Array, fills: Array, order: Array) -> None:
     """What accounts that were closed whole have left goes to those who closed them.
 
     Parameters
     ----------
+    left : array of int64, shape (accounts,)
+        What each account of the fills has left, by rising number.
     price : array of int64, shape (markets,)
         Quanta a lot at the mark, by which lots of several markets are added up.
     order : array of int64, shape (fills,)
         The fills sorted by bankrupt account.
     """
     i = 0
+    k = 0
     while i < order.shape[0]:
         account = fills[order[i]].bankrupt
         end = i
@@ -355,18 +350,33 @@ def _share_collateral(ledger: Ledger, price: Array, fills: Array, order: Array) 
             fill = fills[order[end]]
             weight += abs(fill.lots) * price[fill.market]
             end += 1
-        owner = ledger.accounts[account]
-        is_purse = owner.kind == BACKSTOP or owner.kind == INSURANCE
-        rest = owner.cash
-        if owner.first_position == NONE and rest > 0 and not is_purse:
-            for k in range(i, end):
-                fill = fills[order[k]]
+        rest = left[k]
+        if rest > 0:
+            while i < end:
+                fill = fills[order[i]]
                 own = abs(fill.lots) * price[fill.market]
                 fill.collateral = fraction_of(rest, own, weight)
-                move_cash(ledger, account, fill.account, fill.collateral)
                 rest -= fill.collateral
                 weight -= own
+                i += 1
         i = end
+        k += 1
+
+
+# --- booking ----------------------------------------------------------------------------
+
+
+@kernel
+def _book(world: World, fills: Array) -> None:
+    """Close both sides of every fill; pay the collateral of the bankrupt."""
+    ledger, risk = world.ledger, world.risk
+    for i in range(fills.shape[0]):
+        fill = fills[i]
+        level = world.book.tops[fill.market].first_level
+        book_lots(ledger, risk, level, fill.account, fill.market, -fill.lots, -fill.value)
+        book_lots(ledger, risk, level, fill.bankrupt, fill.market, fill.lots, fill.value)
+        if fill.collateral > 0:
+            move_cash(ledger, fill.bankrupt, fill.account, fill.collateral)
 
 
 def contracts(

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from abm.adl.record import CASH_HAIRCUT, Payers
-from abm.adl.settlement.base import NO_FILLS, Medium, Rounded, money_needed
+from abm.adl.settlement.base import Entries, Medium, Rounded, money_needed
 from abm.adl.sharing.rounding import ROUNDINGS
 from abm.adl.wave import Wave
 from abm.compiled import kernel
@@ -46,11 +46,13 @@ class Cash:
         """In whole units by the rounding rule; see :func:`cash`."""
         return round_cash(self.rounding, self.unit, capacity, amounts)
 
-    def book(
-        self, world: World, wave: Wave, payers: Payers, amounts: Array, need: Array
-    ) -> tuple[Array, Array]:
+    def entries(self, wave: Wave, payers: Payers, amounts: Array, need: Array) -> Entries:
+        """A haircut of every payer that pays."""
+        return Entries(haircuts=cash_haircuts(wave, payers, amounts))
+
+    def book(self, world: World, wave: Wave, entries: Entries) -> None:
         """Move the cash."""
-        return NO_FILLS, transfer_cash(world, wave, payers, amounts)
+        transfer_cash(world, wave, entries.haircuts)
 
 
 def round_cash(rounding: CashRounding, unit: int, capacity: Array, given: Array) -> Rounded:
@@ -86,25 +88,31 @@ def round_cash(rounding: CashRounding, unit: int, capacity: Array, given: Array)
     return Rounded(found.amounts * unit, found.least * unit, found.most * unit)
 
 
-def transfer_cash(world: World, wave: Wave, payers: Payers, amounts: Array) -> Array:
-    """Take quanta from payers and give them to the short accounts.
+def cash_haircuts(wave: Wave, payers: Payers, amounts: Array) -> Array:
+    """Quanta taken from payers: an array of `CASH_HAIRCUT`, one row a payer that pays.
 
     Parameters
     ----------
     amounts : array of int64, shape (payers,)
-        What each payer gives. What is more than is missing goes to the insurance fund.
-
-    Returns
-    -------
-    structured array of `CASH_HAIRCUT`
-        One row a payer that paid.
+        What each payer gives.
     """
     taken = np.flatnonzero(amounts)
     haircuts = np.empty(len(taken), CASH_HAIRCUT)
     haircuts["account"] = wave.candidates["account"][payers.row[taken]]
     haircuts["amount"] = amounts[taken]
-    _transfer(world.ledger, haircuts, wave.short_account, wave.deficit)
     return haircuts
+
+
+def transfer_cash(world: World, wave: Wave, haircuts: Array) -> None:
+    """Take quanta from payers and give them to the short accounts, in order.
+
+    What is more than is missing goes to the insurance fund.
+
+    Parameters
+    ----------
+    haircuts : structured array of `CASH_HAIRCUT`
+    """
+    _transfer(world.ledger, haircuts, wave.short_account, wave.deficit)
 
 
 @kernel
@@ -162,11 +170,13 @@ class Charge:
         lots = np.abs(wave.candidates["lots"][payers.row[members]])
         return round_charge(lots, capacity, amounts)
 
-    def book(
-        self, world: World, wave: Wave, payers: Payers, amounts: Array, need: Array
-    ) -> tuple[Array, Array]:
+    def entries(self, wave: Wave, payers: Payers, amounts: Array, need: Array) -> Entries:
+        """What every holder is charged, lot by lot."""
+        return Entries(haircuts=cash_haircuts(wave, payers, amounts))
+
+    def book(self, world: World, wave: Wave, entries: Entries) -> None:
         """Move the cash."""
-        return NO_FILLS, transfer_cash(world, wave, payers, amounts)
+        transfer_cash(world, wave, entries.haircuts)
 
 
 def _add(debts: Array, market: Array, is_long: Array, debt: Array) -> None:

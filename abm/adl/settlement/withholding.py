@@ -8,13 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from abm.adl.record import Payers
-from abm.adl.settlement.base import (
-    NO_FILLS,
-    NO_HAIRCUTS,
-    Medium,
-    Rounded,
-    as_given,
-)
+from abm.adl.settlement.base import Entries, Medium, Rounded, as_given
 from abm.adl.wave import Wave
 from abm.compiled import kernel
 from abm.venue.ledger import cut_withdrawals, move_cash
@@ -45,37 +39,30 @@ class Withdrawals:
         """Nothing was given."""
         return as_given(amounts)
 
-    def book(
-        self, world: World, wave: Wave, payers: Payers, amounts: Array, need: Array
-    ) -> tuple[Array, Array]:
-        """Pay debts from what was withheld; set the haircut by what they leave."""
-        _set_haircut(
-            world.ledger,
-            wave.short_account,
-            wave.deficit,
-            wave.insurance,
-            self.divisor == "claims",
-        )
-        return NO_FILLS, NO_HAIRCUTS
+    def entries(self, wave: Wave, payers: Payers, amounts: Array, need: Array) -> Entries:
+        """The cut, by the debt that what was withheld does not pay."""
+        debt = wave.total_deficit - min(wave.withheld, wave.total_deficit)
+        excess = max(0, debt - max(0, wave.insurance))
+        cash = max(0, wave.cash_held)
+        divisor = cash + excess if self.divisor == "claims" else max(cash, excess)
+        return Entries(excess_debt=excess, claims=max(divisor, 1))
+
+    def book(self, world: World, wave: Wave, entries: Entries) -> None:
+        """Pay debts from what was withheld; cut withdrawals from now on."""
+        _pay_withheld(world.ledger, wave.short_account, wave.deficit)
+        cut_withdrawals(world.ledger, entries.excess_debt, entries.claims)
 
 
 @kernel
-def _set_haircut(
-    ledger: Ledger, short: Array, deficit: Array, insurance: int, of_claims: bool
-) -> None:
+def _pay_withheld(ledger: Ledger, short: Array, deficit: Array) -> None:
+    """Pay the short accounts in order."""
     pots = ledger.pots[0]
-    excess = -max(0, insurance)
     for i in range(short.shape[0]):
         paid = min(pots.withheld, deficit[i])
         if paid > 0:
             pots.withheld -= paid
             ledger.accounts[pots.insurance].cash += paid
             move_cash(ledger, pots.insurance, short[i], paid)
-        excess += deficit[i] - paid
-    excess = max(0, excess)
-    cash = max(0, pots.deposits - pots.withdrawals - pots.fees)
-    divisor = cash + excess if of_claims else max(cash, excess)
-    cut_withdrawals(ledger, excess, max(divisor, 1))
 
 
 def withdrawals(*, divisor: Divisor = "claims") -> Withdrawals:

@@ -2,8 +2,10 @@
 
 A file that is not what was written is named by its table. In runs that were audited, each
 ranking and allocation is made again by `abm.adl.audit` from what was recorded of the wave,
-under the policy as the manifest has it, and so are the rows that tell of it in `waves`,
-`haircuts`, `adl_fills` and `runs`; whatever differs is named by its cell.
+under the policy as the manifest has it, and so is all that was booked of it: fills with
+their prices, haircuts, and what was left missing. The rows that tell of it in `waves`,
+`haircuts`, `adl_fills` and `runs` are made again, too; whatever differs is named by its
+cell.
 """
 
 from __future__ import annotations

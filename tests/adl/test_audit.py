@@ -10,7 +10,7 @@ import pytest
 from abm import genesis
 from abm.adl import audit
 from abm.adl.compose import PRESETS, compose
-from abm.adl.record import Decision, Payers
+from abm.adl.record import ADL_FILL, CASH_HAIRCUT, Decision, Payers
 from abm.adl.wave import CANDIDATE, Wave
 from abm.engine import Engine
 from abm.montecarlo import store
@@ -127,8 +127,40 @@ def test_the_account_and_both_amounts_are_named(recorded):
     account = calls[at].wave.candidates["account"][decision.payers.row[payer]]
     assert (wrong.wave, wrong.account) == (calls[at].wave.number, account)
     assert (wrong.recorded, wrong.rebuilt) == (amounts[payer], amounts[payer] + 5)
-    # What was booked is no longer what the record says was decided.
-    assert "haircuts_amount" in {d.place for d in found}
+    # What was booked is what should have been decided.
+    assert {d.place for d in found} == {"amounts"}
+
+
+BOOKED = [("hyperliquid", "fills", part) for part in ADL_FILL.names] + [
+    ("pro-rata", "haircuts", part) for part in CASH_HAIRCUT.names
+]
+
+
+@pytest.mark.parametrize(("name", "array", "part"), BOOKED)
+def test_an_entry_that_was_changed_is_named_with_its_account(recorded, name, array, part):
+    calls = list(recorded[name][1])
+    at = _first_acted(calls)
+    rows = getattr(calls[at].outcome, array)
+    changed = rows.copy()
+    changed[part][-1] += 1
+    outcome = dataclasses.replace(calls[at].outcome, **{array: changed})
+    calls[at] = dataclasses.replace(calls[at], outcome=outcome)
+    (found,) = audit.check(compose(name, PRESETS[name]), calls)
+    assert (found.wave, found.place) == (calls[at].wave.number, f"{array}_{part}")
+    assert found.account == rows["account"][-1]
+    assert (found.recorded, found.rebuilt) == (rows[part][-1] + 1, rows[part][-1])
+
+
+def test_what_was_left_missing_and_the_cut_cannot_be_changed_either(recorded):
+    calls = list(recorded["pro-rata"][1])
+    at = _first_acted(calls)
+    outcome = dataclasses.replace(calls[at].outcome, withdrawal_cut=0.1)
+    left = calls[at].short_after
+    calls[at] = dataclasses.replace(calls[at], outcome=outcome, short_after=left + 1)
+    found = list(audit.check(compose("pro-rata", PRESETS["pro-rata"]), calls))
+    named = {d.place: (d.recorded, d.rebuilt) for d in found if d.wave == found[0].wave}
+    assert named["withdrawal_cut"] == (0.1, 0.0)
+    assert named["short_after"] == (left + 1, left)
 
 
 # What a queue by return and leverage in contracts, and pro-rata in cash, look at.

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from abm import scenario
+from abm.adl import audit
+from abm.adl.compose import compose
 from abm.cli import app
-from abm.montecarlo import store
+from abm.montecarlo import store, tables
 from abm.montecarlo.plan import Plan
 from abm.montecarlo.runner import run_batch
 from abm.montecarlo.verify import verify
@@ -132,6 +137,7 @@ DECIDED = [
     *("score_columns", "stage", "fills_lots", "fills_held", "fills_cost", "fills_account"),
     *("fills_market", "fills_value", "haircuts_account"),
     *("haircuts_amount", "short_before", "short_after", "carried", "wave", "time_s"),
+    *("fills_bankrupt", "fills_collateral", "withdrawal_cut", "insurance"),
 ]
 
 
@@ -140,6 +146,97 @@ def test_a_forged_record_does_not_fit_what_was_decided(copied, column):
     change(copied, "audit", column)
     forge(copied)
     assert not verify(copied).sound
+
+
+def retell(folder, policy):
+    """Write the tables of run 0 anew, so that they tell what its audit says."""
+    batch = store.Batch(folder)
+    names = tables.Names.of(scenario.from_mapping(batch.scenario))
+    rule = compose(policy, batch.manifest["policy_tables"][policy])
+    of_one = (pc.field("run") == 0) & (pc.field("policy") == policy)
+    rows = [
+        {
+            name: np.array(cell) if isinstance(cell, list) else cell
+            for name, cell in r.items()
+        }
+        for r in batch.table("audit", filters=of_one).to_pylist()
+    ]
+    kinds = {
+        account: kind
+        for row in rows
+        for accounts, names_ in tables.KINDS.items()
+        for account, kind in zip(row[accounts], row[names_], strict=True)
+    }
+    kind = np.array([kinds.get(i, "") for i in range(max(kinds) + 1)], object)
+    calls = [audit.rebuilt(row) for row in rows]
+    told = tables.of_calls(calls, rule, names, kind)
+    for name, columns in told.items():
+        rewrite(folder, name, of_one, tables.as_table(name, columns, 0, policy))
+    (row,) = batch.table("runs", filters=of_one).to_pylist()
+    row |= tables.of_decisions(calls, told, row["residual_quanta"])
+    new = {name: [value] for name, value in row.items()}
+    rewrite(folder, "runs", of_one, tables.as_table("runs", new, 0, policy))
+    forge(folder)
+
+
+def rewrite(folder, table, of_one, rows):
+    """Put rows in the place of those of one run."""
+    path = folder / f"{table}.parquet" / "block-000000.parquet"
+    others = pq.read_table(path).filter(~of_one)
+    pq.write_table(pa.concat_tables([rows, others]), path, compression="zstd")
+
+
+def change_entry(folder, policy, column, by):
+    """Change the last entry of the first call of run 0 that has any; tell the old one.
+
+    Gives its wave, account and what was recorded.
+    """
+    path = folder / "audit.parquet" / "block-000000.parquet"
+    found = pq.read_table(path)
+    rows = found.to_pylist()
+    entries = column.split("_")[0]
+    row = next(
+        r for r in rows if r["run"] == 0 and r["policy"] == policy and len(r[column]) > 1
+    )
+    account, was = row[f"{entries}_account"][-1], row[column][-1]
+    row[column][-1] += by
+    pq.write_table(pa.Table.from_pylist(rows, found.schema), path, compression="zstd")
+    return row["wave"], account, was
+
+
+@pytest.mark.parametrize(
+    ("policy", "column", "by"),
+    [
+        ("hyperliquid", "fills_value", 1_000_000),
+        ("hyperliquid", "fills_collateral", 1_000_000),
+        ("pro-rata", "haircuts_amount", -1),
+    ],
+)
+def test_an_entry_forged_alike_in_all_tables_is_named(copied, policy, column, by):
+    wave, account, was = change_entry(copied, policy, column, by)
+    retell(copied, policy)
+    (found,) = verify(copied).findings
+    assert (found.table, found.run, found.policy) == ("audit", 0, policy)
+    assert (found.wave, found.account, found.column) == (wave, account, column)
+    assert (found.recorded, found.rebuilt) == (was + by, was)
+    assert (
+        f"account {account}, {column}: recorded {was + by}, must be {was}" in found.line()
+    )
+
+
+def test_debt_forged_away_alike_in_all_tables_is_named(copied):
+    path = copied / "audit.parquet" / "block-000000.parquet"
+    found = pq.read_table(path)
+    rows = found.to_pylist()
+    of_one = [r for r in rows if (r["run"], r["policy"]) == (0, "none")]
+    was = of_one[-1]["short_after"]
+    assert was > 0
+    of_one[-1]["short_after"] = 0
+    pq.write_table(pa.Table.from_pylist(rows, found.schema), path, compression="zstd")
+    retell(copied, "none")
+    (found,) = verify(copied).findings
+    assert (found.run, found.policy, found.column) == (0, "none", "short_after")
+    assert (found.recorded, found.rebuilt) == (0, was)
 
 
 @pytest.mark.parametrize(

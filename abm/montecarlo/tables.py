@@ -13,6 +13,7 @@ from abm import world as w
 from abm.adl import audit, bounds
 from abm.adl.policy import Policy
 from abm.adl.record import Call
+from abm.adl.summary import summarise
 from abm.engine import Engine
 from abm.montecarlo.store import SCHEMAS
 from abm.scenario import Scenario
@@ -53,16 +54,16 @@ class Names:
 
 
 def of_run(
-    engine: Engine, start: World, names: Names, run: int, *, audited: bool
+    engine: Engine, start: Mapping[str, int], names: Names, run: int, *, audited: bool
 ) -> dict[str, pa.Table]:
     """All tables of a finished run.
 
     Parameters
     ----------
     engine : Engine
-        After :meth:`Engine.finish`.
-    start : World
-        The world at time zero.
+        After :meth:`Engine.finish`; with its calls whole if they are audited.
+    start : mapping
+        :func:`purses` of the world at time zero.
     names : Names
         Of the scenario.
     run : int
@@ -85,6 +86,17 @@ def of_run(
     }
 
 
+def purses(world: World) -> dict[str, int]:
+    """Equity of the venue's own purses, in quanta."""
+    accounts = {"insurance": "insurance", "vault": "backstop"}
+    return {
+        name: int(
+            equity_of(world.ledger, world.markets, int(world.ledger.pots[0][account]))
+        )
+        for name, account in accounts.items()
+    }
+
+
 def of_calls(
     calls: Sequence[Call], policy: Policy, names: Names, kind: Array
 ) -> dict[str, Columns]:
@@ -102,7 +114,7 @@ def of_calls(
     """
     return {
         "adl_fills": _stack([_fills(call, names, kind) for call in calls]),
-        "haircuts": _haircuts(calls, kind),
+        "haircuts": _haircuts(calls, policy, kind),
         "waves": _waves(calls, policy),
     }
 
@@ -168,12 +180,13 @@ def _fills(call: Call, names: Names, kind: Array) -> Columns:
     }
 
 
-def _haircuts(calls: Sequence[Call], kind: Array) -> Columns:
+def _haircuts(calls: Sequence[Call], policy: Policy, kind: Array) -> Columns:
     """Who paid in each wave: one row an account, its calls taken together."""
     numbers = sorted({call.wave.number for call in calls})
     waves = []
     for number in numbers:
-        paid = _stack([_paid(call) for call in calls if call.wave.number == number])
+        here = [call for call in calls if call.wave.number == number]
+        paid = _stack([_paid(call, policy) for call in here])
         waves.append({"wave": np.full(len(paid["account"]), number)} | paid)
     merged = [_by_account(wave) for wave in waves]
     found = _stack(merged)
@@ -185,7 +198,7 @@ def _haircuts(calls: Sequence[Call], kind: Array) -> Columns:
     return found
 
 
-def _paid(call: Call) -> Columns:
+def _paid(call: Call, policy: Policy) -> Columns:
     """Who paid in a call: one row a position (contracts) or an account (cash)."""
     wave, decision = call.wave, call.outcome.decision
     taken = np.flatnonzero(decision.amounts)
@@ -207,7 +220,7 @@ def _paid(call: Call) -> Columns:
         "account": rows["account"],
         "capacity": capacity,
         "amount_quanta": amount,
-        "rank": _ranks(decision.score)[taken],
+        "rank": summarise(call, policy).rank[taken],
         "closed_usd": closed,
         "equity_usd": usd(rows["equity"]),
         "principal_usd": usd(rows["principal"]),
@@ -260,14 +273,6 @@ def _of_fills(call: Call, rows: Array, name: str) -> Array:
     return np.asarray(total[np.searchsorted(pairs, asked)])
 
 
-def _ranks(score: Array) -> Array:
-    """1 for the highest score (by the first column if there are several)."""
-    score = score if score.ndim == 1 else score[:, 0]
-    ranks = np.empty(len(score), np.int64)
-    ranks[np.argsort(-score, kind="stable")] = np.arange(1, len(score) + 1)
-    return ranks
-
-
 def _audit(calls: Sequence[Call], kind: Array) -> Columns:
     """One row a call: all that its decision was made from, and what was booked."""
     rows = []
@@ -290,6 +295,7 @@ def _waves(calls: Sequence[Call], policy: Policy) -> Columns:
 
 def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
     first, last = calls[0], calls[-1]
+    of_first = summarise(first, policy)
     covered = [call.short_before - call.short_after for call in calls]
     before = np.concatenate([[0], np.cumsum(covered)[:-1]])
     need = max(int(b) + c.short_before for b, c in zip(before, calls, strict=True))
@@ -306,7 +312,7 @@ def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
         "calls": len(calls),
         "deficit_usd": usd(deficit),
         "budget_usd": usd(sum(call.outcome.decision.budget for call in calls)),
-        "capacity_usd": usd(_capacity(first)),
+        "capacity_usd": usd(of_first.capacity),
         "covered_usd": usd(sum(covered)),
         "residual_usd": usd(last.short_after),
         "deficit_quanta": deficit,
@@ -315,7 +321,7 @@ def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
         "severity": first.outcome.decision.theta,
         "acted": sum(call.outcome.decision.acted for call in calls),
         "touched": len(np.unique(np.concatenate(accounts))),
-        "eligible": len(first.outcome.decision.payers.row),
+        "eligible": of_first.eligible,
         **_bounds(calls, policy),
         "adl_notional_usd": float(
             sum(usd(np.abs(call.outcome.fills["value"])).sum() for call in calls)
@@ -324,12 +330,8 @@ def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
 
 
 def _bounds(calls: list[Call], policy: Policy) -> dict[str, Any]:
-    found = []
-    for call in calls:
-        decision = call.outcome.decision
-        if decision.acted:
-            settlement = policy.stages[decision.stage].settlement
-            found.append(bounds.of_decision(call.wave, decision, settlement))
+    summaries = [summarise(call, policy) for call in calls]
+    found = [summary.bounds for summary in summaries if summary.bounds is not None]
     if not found:
         return {}
     of_wave = bounds.of_wave(found)
@@ -344,14 +346,6 @@ def _bounds(calls: list[Call], policy: Policy) -> dict[str, Any]:
         "least_top_percent_usd": usd(of_wave.least_top_percent),
         "granularity_usd": usd(of_wave.granularity),
     }
-
-
-def _capacity(call: Call) -> int:
-    """Unrealised profit of all who could be asked, in quanta."""
-    rows = call.wave.candidates[call.outcome.decision.payers.row]
-    if len(call.outcome.fills):
-        return int((rows["value"] - rows["cost"]).sum())
-    return int(call.outcome.decision.payers.capacity.sum())
 
 
 def _liquidations(parts: list[Array], world: World, names: Names, kind: Array) -> Columns:
@@ -396,7 +390,7 @@ def _paths(parts: list[Array], world: World, names: Names) -> Columns:
     }
 
 
-def _run(engine: Engine, start: World, columns: dict[str, Columns]) -> Columns:
+def _run(engine: Engine, start: Mapping[str, int], columns: dict[str, Columns]) -> Columns:
     """The one row of a run."""
     calls, world = engine.record.calls, engine.world
     row = {
@@ -412,10 +406,8 @@ def _run(engine: Engine, start: World, columns: dict[str, Columns]) -> Columns:
     residual = int(shortfall(world.ledger, world.risk, world.markets))
     row |= of_decisions(calls, columns, residual)
     row |= of_liquidations(columns["liquidations"])
-    for purse, name in (("insurance", "insurance"), ("backstop", "vault")):
-        account = int(world.ledger.pots[0][purse])
-        row[f"{name}_start_usd"] = usd(int(equity_of(start.ledger, start.markets, account)))
-        row[f"{name}_end_usd"] = usd(int(equity_of(world.ledger, world.markets, account)))
+    for name, equity in purses(world).items():
+        row[f"{name}_start_usd"], row[f"{name}_end_usd"] = usd(start[name]), usd(equity)
     return {name: [value] for name, value in row.items()}
 
 

@@ -123,6 +123,7 @@ def warm_up_sharing() -> None:
     capacity, share = np.array([3, 4, 5]), np.array([0.5, 0.9, 1.0])
     queue(capacity, share, 5)
     pro_rata(capacity, 5)
+    last_takes_rest(capacity, 5)
     capped_pro_rata(capacity, share, 5)
     levelling_down(capacity, 5)
     last_takes_rest(capacity, 5)

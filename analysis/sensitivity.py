@@ -184,6 +184,16 @@ def _residual(known: Floats, values: Floats) -> Floats:
 
 # --- as text ----------------------------------------------------------------------------
 
+_MOST_SHOWN = 40
+
+
+def render_responses(table: pd.DataFrame) -> str:
+    """The mean measures at every point for a terminal; the first points if many."""
+    shown = table.drop(columns="point").head(_MOST_SHOWN)
+    text = shown.to_string(index=False, float_format=lambda value: f"{value:,.6g}")
+    more = len(table) - len(shown)
+    return f"{text}\n({more:,} more rows)" if more else text
+
 
 def render_sensitivities(table: pd.DataFrame, design: str) -> str:
     """The table for a terminal, one block a policy and measure."""

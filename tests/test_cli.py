@@ -203,12 +203,20 @@ def test_wave_prints_who_pays_what_under_each_policy():
     assert pro_rata["bounds"]["feasible"] is False
 
 
-GOOD = "import numpy as np\ndef allocate(c, s, b):\n    return np.clip(b - (np.cumsum(c) - c), 0, c)\n"
+GOOD = """
+import numpy as np
+
+def allocate(capacity, score, budget):
+    return np.clip(budget - (np.cumsum(capacity) - capacity), 0, capacity)
+
+def greedy(capacity, score, budget):
+    return np.minimum(capacity, budget)
+"""
 
 
 def test_check_tries_a_users_allocation_and_says_what_it_breaks(tmp_path):
     rules = tmp_path / "rules.py"
-    rules.write_text(GOOD + "def greedy(c, s, b):\n    return np.minimum(c, b)\n")
+    rules.write_text(GOOD)
     good = adl("check", f"{rules}:allocate")
     assert (good.exit_code, "keeps the contract" in good.output) == (0, True)
     bad = adl("check", f"{rules}:greedy")

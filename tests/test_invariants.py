@@ -52,9 +52,8 @@ def test_no_unsound_account_is_overlooked(seed):
 def test_the_random_scenarios_do_reach_every_rung_and_adl():
     rungs, fills, haircuts = set(), 0, 0
     for seed in range(20):
-        engine = _run(
-            crashes.anything(seed), ("hyperliquid", "pro-rata")[seed % 2], paranoid=False
-        )
+        policy = ("hyperliquid", "pro-rata")[seed % 2]
+        engine = _run(crashes.anything(seed), policy, paranoid=False)
         for rows in engine.record.liquidations:
             rungs |= set(rows["rung"].tolist())
         fills += sum(len(call.outcome.fills) for call in engine.record.calls)

@@ -6,13 +6,20 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from abm.cli import app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["simulate", "trader"])
+EXAMPLES = [block for block in BLOCKS if "my_rules.py" not in block]
+MY_RULES = next(block for block in BLOCKS if "my_rules.py" in block)
+
+
+@pytest.mark.parametrize("block", EXAMPLES, ids=["simulate", "trader"])
 def test_the_python_examples_run(block, monkeypatch, tmp_path):
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     monkeypatch.chdir(tmp_path)
@@ -31,12 +38,7 @@ def test_the_policy_of_the_readme_composes_and_runs(tmp_path, monkeypatch):
     table = re.search(r"```toml\n(.*?)```", README, flags=re.DOTALL)
     assert table is not None
     monkeypatch.chdir(tmp_path)
-    Path("my_rules.py").write_text(
-        "import numpy as np\n"
-        "def allocate(capacity, score, budget):\n"
-        "    ahead = np.cumsum(capacity) - capacity\n"
-        "    return np.clip(budget - ahead, 0, capacity)\n"
-    )
+    Path("my_rules.py").write_text(MY_RULES)
     minimal = ROOT / "configs" / "minimal.toml"
     Path("mine.toml").write_text(f'extends = "{minimal}"\n{table[1]}')
     loaded = scenario.load("mine.toml")
@@ -50,3 +52,27 @@ def test_the_policy_of_the_readme_composes_and_runs(tmp_path, monkeypatch):
 def test_every_command_and_file_that_the_readme_names_exists():
     for path in re.findall(r"(?:configs|docs|abm)/[\w./-]+\.\w+", README):
         assert (ROOT / path).is_file(), path
+
+
+def test_the_readmes_rule_keeps_the_contract(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my_rules.py").write_text(MY_RULES)
+    done = CliRunner().invoke(app, ["check", "my_rules.py:allocate"])
+    assert (done.exit_code, "keeps the contract" in done.output) == (0, True)
+
+
+def test_the_wave_is_printed_as_the_readme_shows_it(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    shown = re.search(r"```sh\nadl (wave .*)\n```\n\n```text\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    done = CliRunner().invoke(app, shown[1].split())
+    assert done.output == shown[2]
+
+
+def test_the_readme_says_what_users_functions_are_called_with():
+    from abm.adl.answers import ARGUMENTS
+
+    for kind, arguments in ARGUMENTS.items():
+        told = f"`{', '.join(arguments)}`" if arguments else "(a class"
+        assert f"| {kind} | {told}" in README
+        assert f"`abm.{kind}`" in README

@@ -100,6 +100,7 @@ class Policy:
             return self.fallback.decide(wave, past) if self.fallback else _NOTHING
         worst = self.settlement.worst(wave)
         payers = self._ask("eligibility", wave, self.eligibility, wave, worst, mine)
+        self._check_payers(wave, payers)
         theta = self._share(wave, payers, mine)
         groups, need = self.settlement.need(wave, theta)
         score, amounts = self._allocate(wave, payers, groups, need)
@@ -120,7 +121,7 @@ class Policy:
         amounts = np.zeros(len(payers.row), np.int64)
         wanted = np.zeros(2 * len(wave.mark), np.int64)
         np.add.at(wanted, groups, need)
-        tiers = self._ask("seniority", wave, self.seniority, wave, payers)
+        tiers = self._ask("seniority", wave, self._tiers, wave, payers)
         for asked in _asked_together(payers):
             for tier in tiers:
                 for group in np.flatnonzero(wanted > 0):
@@ -179,6 +180,35 @@ class Policy:
     def _refuse(self, part: str, wave: Wave, reason: str) -> NoReturn:
         raise PolicyError(self.name, part, wave.number, reason)
 
+    def _check_payers(self, wave: Wave, payers: Any) -> None:
+        if not isinstance(payers, Payers):
+            self._refuse("eligibility", wave, f"must give Payers, gave {type(payers)}")
+        given = [payers.row, payers.group, payers.capacity, payers.worth]
+        if any(np.shape(array) != (len(payers.row),) for array in given):
+            self._refuse("eligibility", wave, "must give arrays of one length")
+        if any(not np.issubdtype(array.dtype, np.integer) for array in given):
+            self._refuse("eligibility", wave, "must give whole numbers")
+        if not _lie_within(payers.row, len(wave.candidates)):
+            self._refuse("eligibility", wave, "gave a row that is no candidate")
+        if not _lie_within(payers.group, 2 * len(wave.mark)):
+            self._refuse("eligibility", wave, "gave a number that is no group")
+        if (payers.capacity < 0).any():
+            self._refuse("eligibility", wave, "gave a negative capacity")
+
+    def _tiers(self, wave: Wave, payers: Payers) -> list[Array]:
+        """The capacity of every payer in each tier, known to be no more than it has."""
+        tiers = [np.asarray(tier) for tier in self.seniority(wave, payers)]
+        for tier in tiers:
+            if tier.shape != payers.capacity.shape:
+                raise ValueError(
+                    f"must give a capacity for each of {len(payers.row)} payers"
+                )
+            if (tier < 0).any():
+                raise ValueError("gave a negative capacity")
+        if tiers and (np.sum(tiers, axis=0) > payers.capacity).any():
+            raise ValueError("gave more than a payer's capacity in all tiers")
+        return tiers
+
     def _check_score(self, wave: Wave, score: Array, count: int) -> None:
         if np.ndim(score) not in (1, 2) or len(score) != count:
             self._refuse("allocation score", wave, f"must give {count} scores")
@@ -201,6 +231,11 @@ class Policy:
         if int(amounts.sum()) > budget:
             self._refuse("allocation", wave, f"gave more than the budget of {budget}")
         return amounts.astype(np.int64)
+
+
+def _lie_within(values: Array, end: int) -> bool:
+    """True if all values are at least 0 and less than the end."""
+    return len(values) == 0 or bool(values.min() >= 0 and values.max() < end)
 
 
 def _asked_together(payers: Payers) -> list[Array]:

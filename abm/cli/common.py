@@ -6,9 +6,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from abm.scenario import Scenario
 
 app = typer.Typer(
     name="adl",
@@ -66,3 +69,21 @@ def print_table(rows: list[list[str]], *, left: int = 1) -> None:
         typer.echo("  ".join(cells).rstrip())
         if number == 0:
             typer.echo("  ".join("-" * width for width in widths))
+
+
+def load(config: Path, overrides: list[str] | None) -> Scenario:
+    """The scenario, with its policies known to compose."""
+    from abm import scenario as scenarios
+    from abm.adl.compose import PRESETS, CompositionError, compose
+
+    scenario = scenarios.load(config, overrides or ())
+    for name in scenario.run.policies:
+        try:
+            if name in scenario.policies:
+                compose(name, scenario.policies[name].model_dump(exclude_none=True))
+            elif name not in PRESETS:
+                known = ", ".join([*scenario.policies, *PRESETS])
+                fail(f"{config}: run.policies = {name!r}: must be one of {known}")
+        except CompositionError as error:
+            fail(f"{config}: policies.{name}.{error}")
+    return scenario

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from abm import draws, units
 from abm.scenario import Scenario
@@ -196,19 +197,25 @@ def _read(name: str) -> pd.DataFrame:
 
 
 def moments_by_seed(
-    scenario: Scenario, seeds: Iterable[int], count: int = MEASURED_ACCOUNTS
+    scenario: Scenario,
+    seeds: Iterable[int],
+    count: int = MEASURED_ACCOUNTS,
+    quiet: bool = True,
 ) -> pd.DataFrame:
     """Moments of the winners of a scenario's crowd, a row a seed."""
     exits = exit_log_returns(scenario)
     rows = {}
-    for seed in seeds:
+    for seed in tqdm(list(seeds), unit="crowd", disable=True if quiet else None):
         everyone = winners_of(endowments.draw(scenario, seed), scenario, exits)
         rows[seed] = moments(sample(everyone, count, seed))
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")
 
 
 def population_table(
-    scenario: Scenario, seeds: Iterable[int] = range(1, 16), count: int = MEASURED_ACCOUNTS
+    scenario: Scenario,
+    seeds: Iterable[int] = range(1, 16),
+    count: int = MEASURED_ACCOUNTS,
+    quiet: bool = True,
 ) -> pd.DataFrame:
     """Measured against drawn: one row a moment of the target table.
 
@@ -221,6 +228,8 @@ def population_table(
         One crowd is drawn for each.
     count : int
         How many of the winners are looked at.
+    quiet : bool
+        Show no progress bar.
 
     Returns
     -------
@@ -228,7 +237,7 @@ def population_table(
         id, name, target, low, high, simulated (median over seeds), least, most, inside
         (seeds whose value lies within low and high), seeds, in_range (of the median).
     """
-    found = moments_by_seed(scenario, seeds, count)
+    found = moments_by_seed(scenario, seeds, count, quiet)
     table = targets()
     values = found[table["moment"].tolist()].to_numpy().T
     low, high = table["low"].to_numpy(), table["high"].to_numpy()

@@ -13,7 +13,6 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
 from tqdm import tqdm
 
 from abm.adl.answers import users_files
@@ -82,12 +81,22 @@ def run_batch(
     KeyboardInterrupt
         After Ctrl-C; the blocks that were whole are kept.
     """
+    begin_batch(plan, folder, overwrite=overwrite)
+    with store.locked(folder):
+        return _go_on_with(plan, folder, store.Batch(folder).manifest, How(**how))
+
+
+def begin_batch(plan: Plan, folder: Path, *, overwrite: bool = False) -> None:
+    """Make the folder of a batch of which nothing is computed yet.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written, or another process is working on it.
+    """
     _check_measure(plan)
     store.create(folder, overwrite=overwrite)
-    with store.locked(folder):
-        manifest = new_manifest(plan)
-        store.write_manifest(folder, manifest)
-        return _go_on_with(plan, folder, manifest, How(**how))
+    store.write_manifest(folder, new_manifest(plan))
 
 
 def resume_batch(folder: Path, **how: Any) -> store.Batch:
@@ -144,8 +153,7 @@ def _check_measure(plan: Plan) -> None:
     stop = plan.scenario.run.stop
     if stop is None:
         return
-    schema = store.SCHEMAS["runs"]
-    known = [f.name for f in schema if pa.types.is_floating(f.type)]
+    known = store.numeric_columns("runs")
     if stop.measure not in known:
         raise store.StoreError(
             f"run.stop.measure = {stop.measure!r}: must be one of {', '.join(known)}"

@@ -215,6 +215,12 @@ SCHEMAS = {
     for name, columns in COLUMNS.items()
 }
 
+
+def numeric_columns(table: str) -> list[str]:
+    """Columns of a table that hold real numbers."""
+    return [field.name for field in SCHEMAS[table] if pa.types.is_floating(field.type)]
+
+
 MANIFEST = "manifest.json"
 
 
@@ -426,17 +432,20 @@ class Batch:
         where: pc.Expression | None = None,
     ) -> pa.Table:
         """A table of whole blocks, in the order of runs."""
-        files = [str(_file(self.folder, name, block)) for block in self._whole_blocks()]
-        if not files:
-            return SCHEMAS[name].empty_table()
         try:
-            found = ds.dataset(files, schema=SCHEMAS[name], format="parquet")
-            return found.to_table(columns=columns, filter=where)
+            return self.dataset(name).to_table(columns=columns, filter=where)
         except (pa.ArrowInvalid, OSError) as error:
             raise StoreError(
                 f"{self.folder / name}.parquet: is damaged: `adl resume` computes damaged "
                 f"blocks again ({' '.join(str(error).split())[:200]})"
             ) from None
+
+    def dataset(self, name: str) -> ds.Dataset:
+        """A table of whole blocks that is read as it is asked for."""
+        files = [str(_file(self.folder, name, block)) for block in self._whole_blocks()]
+        if not files:
+            return ds.dataset(SCHEMAS[name].empty_table())
+        return ds.dataset(files, schema=SCHEMAS[name], format="parquet")
 
     def frame(self, name: str, **how: Any) -> Any:
         """A table as a pandas data frame; options as :meth:`table`."""

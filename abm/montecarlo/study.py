@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from abm.montecarlo import store
 from abm.montecarlo.plan import Plan
-from abm.montecarlo.runner import run_batch
+from abm.montecarlo.runner import begin_batch, resume_batch
 from abm.montecarlo.store import Batch, StoreError
 from abm.study import Study
 
@@ -16,13 +17,7 @@ INDEX = "study.json"
 
 
 def run_study(
-    study: Study,
-    folder: Path,
-    *,
-    workers: int | None = None,
-    paranoid: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
+    study: Study, folder: Path, *, overwrite: bool = False, **how: Any
 ) -> dict[str, Batch]:
     """Run every variant of a study into a folder of its own below `folder`.
 
@@ -39,17 +34,26 @@ def run_study(
         If the folder exists (unless `overwrite`, and it is a study) or cannot be written.
     """
     store.create(folder, overwrite=overwrite, index=INDEX)
-    _write_index(study, folder)
-    batches = {}
     for variant in study.variants:
-        batches[variant.name] = run_batch(
-            Plan.of(variant.scenario),
-            folder / variant.slug,
-            workers=workers,
-            paranoid=paranoid,
-            quiet=quiet,
-        )
-    return batches
+        begin_batch(Plan.of(variant.scenario), folder / variant.slug)
+    _write_index(study, folder)
+    return resume_study(folder, **how)
+
+
+def resume_study(folder: Path, **how: Any) -> dict[str, Batch]:
+    """Go on with every variant of a study, as :func:`resume_batch` does with one.
+
+    Raises
+    ------
+    StoreError
+        If it is no study, or a variant cannot be gone on with.
+    """
+    path = folder / INDEX
+    try:
+        variants = json.loads(path.read_text(encoding="utf-8"))["variants"]
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from None
+    return {one["name"]: resume_batch(folder / one["folder"], **how) for one in variants}
 
 
 def _write_index(study: Study, folder: Path) -> None:

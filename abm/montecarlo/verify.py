@@ -106,7 +106,8 @@ def verify(folder: Path) -> Verdict:
             continue
         try:
             recorded = [audit.rebuilt(row) for row in rows]
-            findings += _of_run(batch, names, policies[policy], run, recorded, kinds)
+            with np.errstate(all="ignore"):
+                findings += _of_run(batch, names, policies[policy], run, recorded, kinds)
         except Exception as error:
             # Nothing is known of a record that was tampered with, so nothing is assumed.
             message = f"cannot be rebuilt: {type(error).__name__}: {error}"

@@ -145,7 +145,7 @@ def test_a_candidate_that_was_changed_changes_the_decision(recorded, name, field
     rows = calls[at].wave.candidates.copy()
     paid = calls[at].outcome.decision
     row = paid.payers.row[np.argmax(paid.amounts)]
-    rows[field][row] = rows[field][row] // 3 + 1 if field != "market" else 1
+    rows[field][row] = 1 if field in ("market", "equity") else rows[field][row] // 3 + 1
     wave = dataclasses.replace(calls[at].wave, candidates=rows)
     calls[at] = dataclasses.replace(calls[at], wave=wave)
     assert list(audit.check(compose(name, PRESETS[name]), calls))

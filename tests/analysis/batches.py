@@ -31,7 +31,7 @@ def make_batch(
         name: pa.Table.from_pylist([dict(row) for row in tables.get(name, ())], schema)
         for name, schema in store.SCHEMAS.items()
     }
-    store.write_block(folder, 0, block)
+    store.write_block(folder, 0, store.encoded(block))
     manifest = {
         "name": "made",
         "version": "0",

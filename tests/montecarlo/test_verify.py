@@ -46,13 +46,9 @@ def copied(batch, tmp_path):
 def other(value, kind):
     """A value of the same type that is another."""
     if pa.types.is_list(kind):
-        if not value:
-            return None
-        return [*value[:-1], other(value[-1], kind.value_type)]
+        return [*value[:-1], other(value[-1] if value else None, kind.value_type)]
     if value is None:
-        return {pa.types.is_string: "x", pa.types.is_boolean: True}.get(
-            next((f for f in (pa.types.is_string, pa.types.is_boolean) if f(kind)), None), 1
-        )
+        return "x" if pa.types.is_string(kind) else 1
     if pa.types.is_boolean(kind):
         return not value
     if pa.types.is_string(kind):
@@ -63,20 +59,16 @@ def other(value, kind):
 
 
 def change(folder, table, column):
-    """Change one cell that can be changed; give its row, or None if there is none."""
+    """Change one cell, one that holds something if there is any."""
     path = folder / f"{table}.parquet" / "block-000000.parquet"
     found = pq.read_table(path)
     kind = found.schema.field(column).type
     values = found[column].to_pylist()
-    for row, value in enumerate(values):
-        new = other(value, kind)
-        if new is not None:
-            values[row] = new
-            at = found.schema.get_field_index(column)
-            array = pa.array(values, kind)
-            pq.write_table(found.set_column(at, column, array), path, compression="zstd")
-            return row
-    return None
+    row = next((i for i, value in enumerate(values) if value not in (None, [])), 0)
+    values[row] = other(values[row], kind)
+    at = found.schema.get_field_index(column)
+    changed = found.set_column(at, column, pa.array(values, kind))
+    pq.write_table(changed, path, compression="zstd")
 
 
 def forge(folder):
@@ -99,8 +91,7 @@ def test_a_batch_as_it_was_written_is_sound(batch):
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
 def test_one_changed_cell_is_found_in_any_column_of_any_table(copied, table, column):
-    if change(copied, table, column) is None:
-        pytest.skip("this column is empty in every row")
+    change(copied, table, column)
     verdict = verify(copied)
     assert any(
         finding.table == table and "SHA-256" in finding.message
@@ -117,8 +108,7 @@ TOLD = [
 
 @pytest.mark.parametrize(("table", "column"), TOLD)
 def test_a_forged_cell_is_named_though_the_hashes_fit(copied, table, column):
-    row = change(copied, table, column)
-    assert row is not None
+    change(copied, table, column)
     forge(copied)
     findings = verify(copied).findings
     assert findings
@@ -147,7 +137,7 @@ DECIDED = [
 
 @pytest.mark.parametrize("column", DECIDED)
 def test_a_forged_record_does_not_fit_what_was_decided(copied, column):
-    assert change(copied, "audit", column) is not None
+    change(copied, "audit", column)
     forge(copied)
     assert not verify(copied).sound
 

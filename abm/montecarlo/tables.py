@@ -194,7 +194,7 @@ def _haircuts(calls: Sequence[Call], policy: Policy, kind: Array) -> Columns:
         found["kind"] = kind[found["account"]]
         amount, capacity = found["amount_quanta"], found.pop("capacity")
         found["capacity_usd"], found["amount_usd"] = usd(capacity), usd(amount)
-        found["share"] = np.clip(amount / np.maximum(capacity, 1), 0.0, None)
+        found["share"] = _part(amount, capacity)
     return found
 
 
@@ -476,17 +476,22 @@ def _adl(fills: Columns, haircuts: Columns) -> dict[str, Any]:
     amount = np.asarray(haircuts.get("amount_usd", np.zeros(0)))
     found["adl_accounts"] = len(np.unique(accounts))
     found["haircut_usd"] = float(amount.sum())
-    found["largest_haircut_share"] = _largest_share(haircuts) if len(accounts) else 0.0
+    profit, equity = _largest_shares(haircuts) if len(accounts) else (0.0, 0.0)
+    found["largest_haircut_share"] = profit
+    found["largest_equity_share"] = equity
     return found
 
 
-def _largest_share(haircuts: Columns) -> float:
-    """The most that an account gave in the whole run, as a share of its profit.
+def _largest_shares(haircuts: Columns) -> tuple[float, float]:
+    """The most that an account gave in the whole run, as a share of profit and of equity.
 
     Positions that are closed are gone, so their profits add up. What cash an account can
     give is what it has left, so its profit is the most of that and what it gave before.
+    Equity is that before the account was first hit.
     """
-    _, account = np.unique(haircuts["account"], return_inverse=True)
+    _, first, account = np.unique(
+        haircuts["account"], return_index=True, return_inverse=True
+    )
     given = np.bincount(account, weights=haircuts["amount_usd"])
     had = np.zeros(len(given))
     if np.any(haircuts["closed_usd"]):
@@ -494,7 +499,17 @@ def _largest_share(haircuts: Columns) -> float:
     else:
         left = haircuts["capacity_usd"] + usd(_given_before(account, haircuts))
         np.maximum.at(had, account, left)
-    return max(0.0, float(np.max(given / np.maximum(had, 1e-6))))
+    of_equity = _part(given, haircuts["equity_usd"][first])
+    return float(_part(given, had).max()), float(of_equity.max())
+
+
+def _part(amount: Array, whole: Array) -> Array:
+    """What part of the whole an amount is, from 0 to 1.
+
+    All of it where more was taken than there was: of a payer without profit, say.
+    """
+    part = amount / np.where(whole > 0, whole, 1)
+    return np.where(amount <= 0, 0.0, np.where(whole > 0, np.minimum(part, 1.0), 1.0))
 
 
 def of_liquidations(rows: Columns) -> dict[str, Any]:

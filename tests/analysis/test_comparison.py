@@ -55,8 +55,8 @@ def test_many_policies_are_shown_a_line_each_before_their_intervals(tmp_path: Pa
     ]
     lines = render(compare(make_batch(tmp_path, names, 6, runs=rows))).splitlines()
     first = [next(line for line in lines if line.startswith(name)) for name in names]
-    assert ["70%" in line for line in first] == [False] * 7 + [True]
-    assert all("50%" in line for line in first)
+    assert ["70.0%" in line for line in first] == [False] * 7 + [True]
+    assert all("50.0%" in line for line in first)
 
 
 def test_differences_are_over_runs_that_both_finished(tmp_path: Path):

@@ -154,6 +154,19 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+def shared_past(batch: Batch) -> float:
+    """Share of market time that policies did not have to simulate each for itself.
+
+    They share a run's past until they could first differ; NaN for one policy.
+    """
+    runs = batch.frame("runs", columns=["run", "shared_s"]).dropna()
+    policies, duration = len(batch.policies), batch.scenario["time"]["duration_s"]
+    if policies < 2 or runs.empty:
+        return math.nan
+    saved = runs.groupby("run")["shared_s"].first().mean() * (policies - 1)
+    return float(saved / (duration * policies))
+
+
 # --- as text ----------------------------------------------------------------------------
 
 

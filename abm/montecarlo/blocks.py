@@ -51,13 +51,15 @@ def run_one(
     past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid, keep_whole=audited)
     past.share(policies)
     past.run_to(scenario.time.steps, stop_at_wave=True)
-    names = tables.Names.of(scenario)
+    names, shared_s = tables.Names.of(scenario), past.now_s
     found = []
     for policy in policies:
         engine = past.fork(policy)
         try:
             _go_on(engine, scenario)
-            found.append(tables.of_run(engine, start, names, run, audited=audited))
+            found.append(
+                tables.of_run(engine, start, names, run, shared_s, audited=audited)
+            )
         except PolicyError as error:
             found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
     return found

@@ -55,6 +55,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("haircut_usd", "float64"),
         ("largest_haircut_share", "float64"),
         ("largest_equity_share", "float64"),
+        ("shared_s", "float64"),
         ("first_takeover_s", "float64"),
         ("first_wave_s", "float64"),
         ("time_to_cover_s", "float64"),

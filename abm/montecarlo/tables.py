@@ -54,7 +54,13 @@ class Names:
 
 
 def of_run(
-    engine: Engine, start: Mapping[str, int], names: Names, run: int, *, audited: bool
+    engine: Engine,
+    start: Mapping[str, int],
+    names: Names,
+    run: int,
+    shared_s: float,
+    *,
+    audited: bool,
 ) -> dict[str, pa.Table]:
     """All tables of a finished run.
 
@@ -68,6 +74,8 @@ def of_run(
         Of the scenario.
     run : int
         Number of the run in the batch.
+    shared_s : float
+        Seconds of market that were simulated once for all policies.
     audited : bool
         Whether to keep what every decision was made from.
     """
@@ -79,7 +87,7 @@ def of_run(
         "paths": _paths(record.paths, world, names),
         "audit": _audit(record.calls, kind) if audited else {},
     }
-    columns["runs"] = _run(engine, start, columns)
+    columns["runs"] = _run(engine, start, columns) | {"shared_s": [shared_s]}
     return {
         name: as_table(name, rows, run, engine.policy.name)
         for name, rows in columns.items()

@@ -17,6 +17,7 @@ from abm.adl.answers import Answer
 from abm.adl.compose import complete, compose
 from abm.adl.policy import Policy
 from abm.adl.record import Call
+from abm.adl.summary import in_brief
 from abm.adl.wave import gather
 from abm.compiled import kernel
 from abm.scenario import Scenario
@@ -93,15 +94,24 @@ class Engine:
         Calls closer than this belong to one wave.
     paranoid : bool
         Check every invariant after every step rather than at each wave and at the end.
+    keep_whole : bool
+        Keep earlier calls whole rather than in brief (see `abm.adl.summary`).
     """
 
     def __init__(
-        self, world: World, policy: Policy, wave_gap_s: float = 5.0, paranoid: bool = False
+        self,
+        world: World,
+        policy: Policy,
+        wave_gap_s: float = 5.0,
+        paranoid: bool = False,
+        *,
+        keep_whole: bool = True,
     ) -> None:
         self.world = equipped(world, [policy])
         self.policy = policy
         self.wave_gap_s = wave_gap_s
         self.paranoid = paranoid
+        self.keep_whole = keep_whole
         self.record = Record()
 
     def share(self, policies: Sequence[Policy]) -> None:
@@ -113,7 +123,13 @@ class Engine:
 
     def fork(self, policy: Policy) -> Engine:
         """The same past under another policy from now on."""
-        engine = Engine(w.copy(self.world), policy, self.wave_gap_s, self.paranoid)
+        engine = Engine(
+            w.copy(self.world),
+            policy,
+            self.wave_gap_s,
+            self.paranoid,
+            keep_whole=self.keep_whole,
+        )
         engine.record = self.record.copy()
         return engine
 
@@ -188,6 +204,8 @@ class Engine:
 
     def answer_wave(self) -> None:
         """Ask the policy, book its answer, and tell those whom it hit."""
+        if self.record.calls and not self.keep_whole:
+            self.record.calls[-1] = in_brief(self.record.calls[-1], self.policy)
         wave = gather(self.world, self._wave_number(), self.policy.looks_everywhere)
         before = wave.total_deficit
         outcome = self.policy.answer(self.world, wave, self.record.calls)

@@ -26,6 +26,7 @@ _LABEL_WIDTH = 22
 _VALUE_WIDTH = 7
 _CELL_WIDTH = 25
 _POLICIES_A_TABLE = 3
+_MOST_SIDE_BY_SIDE = 6
 _MOST_TOLD = 4
 
 _MEANS = {
@@ -35,6 +36,10 @@ _MEANS = {
     "accounts_touched": "adl_accounts",
     "adl_notional": "adl_notional_usd",
     "accounts_left": "accounts_left",
+}
+_SHARES = {
+    "largest_haircut": "largest_haircut_share",
+    "largest_equity": "largest_equity_share",
 }
 _CONTRASTS = {
     "deficit": "deficit_usd",
@@ -61,6 +66,7 @@ def compare(batch: Batch) -> pd.DataFrame:
         "failed",
         "covered_usd",
         *_MEANS.values(),
+        *_SHARES.values(),
         *_CONTRASTS.values(),
     }
     runs = batch.frame("runs", columns=sorted(wanted)).set_index("run")
@@ -103,11 +109,12 @@ def _measures(runs: pd.DataFrame) -> dict[str, float]:
     _put(found, "deficit_tail", intervals.expected_shortfall_interval(deficit, TAIL))
     found["covered_share"] = _ratio(covered.sum(), deficit.sum())
     _put(found, "covered_share", intervals.ratio_interval(covered, deficit))
-    for name, quantile in (("median", 0.5), ("q95", 0.95)):
-        shares = runs["largest_haircut_share"].dropna()
-        found[f"largest_haircut_{name}"] = float(shares.quantile(quantile))
-        ends_of = intervals.quantile_interval(shares, quantile)
-        _put(found, f"largest_haircut_{name}", ends_of)
+    for measure, column in _SHARES.items():
+        shares = runs[column].dropna()
+        for name, quantile in (("median", 0.5), ("q95", 0.95)):
+            found[f"{measure}_{name}"] = float(shares.quantile(quantile))
+            ends_of = intervals.quantile_interval(shares, quantile)
+            _put(found, f"{measure}_{name}", ends_of)
     return found
 
 
@@ -147,6 +154,19 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+def shared_past(batch: Batch) -> float:
+    """Share of market time that policies did not have to simulate each for itself.
+
+    They share a run's past until they could first differ; NaN for one policy.
+    """
+    runs = batch.frame("runs", columns=["run", "shared_s"]).dropna()
+    policies, duration = len(batch.policies), batch.scenario["time"]["duration_s"]
+    if policies < 2 or runs.empty:
+        return math.nan
+    saved = runs.groupby("run")["shared_s"].first().mean() * (policies - 1)
+    return float(saved / (duration * policies))
+
+
 # --- as text ----------------------------------------------------------------------------
 
 
@@ -174,6 +194,7 @@ _LINES = (
     _Line("Haircuts in all, mean", "haircuts_mean", notation.usd),
     _Line("Worst haircut, median", "largest_haircut_median", notation.share),
     _Line("  95% quantile", "largest_haircut_q95", notation.share),
+    _Line("  of equity, median", "largest_equity_median", notation.share),
     _Line("Accounts touched, mean", "accounts_touched_mean", notation.count),
     _Line("ADL notional, mean", "adl_notional_mean", notation.usd),
     _Line("Accounts left, mean", "accounts_left_mean", notation.count),
@@ -200,6 +221,9 @@ def render(table: pd.DataFrame) -> str:
         "value its 95% interval. The worst haircut is the most that one account gave in a "
         "run, as a share of its profit.\n"
     )
+    if len(table) > _MOST_SIDE_BY_SIDE:
+        console.print(_overview(table))
+        console.print()
     for start in range(0, len(table), _POLICIES_A_TABLE):
         part = table.iloc[start : start + _POLICIES_A_TABLE]
         console.print(_as_table(part, str(about["base"]), len(table) > 1))
@@ -207,6 +231,28 @@ def render(table: pd.DataFrame) -> str:
     console.print("\n".join(findings(table)))
     lines = (line.rstrip() for line in text.getvalue().splitlines())
     return "\n".join(lines).rstrip() + "\n"
+
+
+_OVERVIEW = (
+    ("Covered", "covered_share", notation.share),
+    ("Residual", "residual_mean", notation.usd),
+    ("Haircuts", "haircuts_mean", notation.usd),
+    ("Worst", "largest_haircut_median", notation.share),
+    ("of equity", "largest_equity_median", notation.share),
+    ("Accounts", "accounts_touched_mean", notation.count),
+    ("ADL notional", "adl_notional_mean", notation.usd),
+)
+
+
+def _overview(table: pd.DataFrame) -> Table:
+    """Many policies at a glance, a line each; their intervals follow."""
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
+    shown.add_column("Policy")
+    for head, _, _ in _OVERVIEW:
+        shown.add_column(head, justify="right", no_wrap=True)
+    for policy, row in table.iterrows():
+        shown.add_row(str(policy), *(write(row[name]) for _, name, write in _OVERVIEW))
+    return shown
 
 
 def _as_table(part: pd.DataFrame, base: str, has_others: bool) -> Table:

@@ -23,7 +23,9 @@ MIB_PER_RSS_UNIT = 1 / 2**20 if sys.platform == "darwin" else 1 / 2**10
 def whole_run(scenario: Scenario, seed: int) -> Engine:
     """A run from its first quantum to its last check, under the rule of Hyperliquid."""
     engine = Engine(
-        genesis.new_world(scenario, seed), compose("hyperliquid", PRESETS["hyperliquid"])
+        genesis.new_world(scenario, seed),
+        compose("hyperliquid", PRESETS["hyperliquid"]),
+        keep_whole=False,
     )
     engine.run_to(scenario.time.steps)
     engine.finish()

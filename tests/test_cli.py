@@ -238,3 +238,50 @@ def test_help_is_quick():
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert found.stdout.strip() == "[]"
     assert time.perf_counter() - begun < 10
+
+
+def test_a_batch_is_listed_asked_and_gone_on_with(batch, tmp_path):
+    listed = adl("ls", batch.parent)
+    assert "3 of 3" in listed.output
+    assert "whole" in listed.output
+    [row] = json.loads(adl("ls", batch.parent, "--json").output)
+    assert row["policies"] == ["hyperliquid", "pro-rata", "none"]
+    assert adl("ls", tmp_path).output.startswith("No batches below")
+    assert adl("ls", tmp_path / "nowhere").exit_code == 2
+    sql = "select policy, count(*) as n from runs group by policy order by policy"
+    rows = json.loads(adl("query", batch, sql, "--json").output)
+    assert [row["n"] for row in rows] == [3, 3, 3]
+    before = {path: path.read_bytes() for path in batch.rglob("*.parquet/*")}
+    done = adl("resume", batch, "--no-figures")
+    assert done.exit_code == 0, done.output
+    assert before == {path: path.read_bytes() for path in batch.rglob("*.parquet/*")}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["selekt 1", "select nothing from runs", "copy runs to 'x.csv'", "select * from 'a'"],
+)
+def test_a_query_that_is_none_or_leaves_the_batch_is_one_line(
+    batch, sql, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    done = adl("query", batch, sql)
+    assert done.exit_code == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_says_what_matters_and_is_gone_on_with(tmp_path):
+    out = tmp_path / "sweep"
+    words = ["--grid", "venue.vault_usd=1e3,1e6", "--runs", 2, "--workers", 1]
+    done = adl("sweep", MINIMAL, *words, "--out", out, "--measure", "residual_usd")
+    assert done.exit_code == 0, done.output
+    assert "venue.vault_usd" in done.output
+    assert "2 points" in done.output
+    again = adl("resume", out, "--json")
+    assert again.exit_code == 0, again.output
+    assert len(json.loads(again.output)["responses"]) == 2 * 3
+    assert adl("sweep", MINIMAL).exit_code == 2
+    bad = adl("sweep", MINIMAL, *words, "--measure", "joy")
+    assert bad.exit_code == 2
+    assert "--measure joy: must be one of" in bad.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -108,7 +108,9 @@ class Call:
     """One call of the policy: the wave, what was done, and what was left.
 
     `short_before` and `short_after` are quanta missing before and after; `carried` is
-    what was already missing after the previous call.
+    what was already missing after the previous call. An earlier call may be in brief: its
+    only candidates are those who paid, and `summary` (an `abm.adl.summary.Summary`) says
+    what there was to say of the others.
     """
 
     wave: Wave
@@ -116,8 +118,11 @@ class Call:
     short_before: int
     short_after: int
     carried: int
+    summary: Any = None
 
     @cached_property
     def largest_worth(self) -> int:
         """Money in the richest of those who could have been asked, in quanta."""
+        if self.summary is not None:
+            return int(self.summary.largest_worth)
         return int(self.outcome.decision.payers.worth.max(initial=0))

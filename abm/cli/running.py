@@ -310,20 +310,23 @@ def _draw(batch: Batch) -> list[Path]:
 
 
 def _report_batch(batch: Batch, drawn: list[Path], as_json: bool) -> None:
-    from analysis.comparison import compare, records, render
+    from analysis.comparison import compare, records, render, shared_past
 
-    table = compare(batch)
+    table, saved = compare(batch), shared_past(batch)
     if as_json:
         print_json(
             {
                 "folder": str(batch.folder),
                 "content_sha256": batch.content_hash(),
+                "shared_past": saved if saved == saved else None,
                 "policies": records(table),
                 "figures": [str(path) for path in drawn],
             }
         )
         return
     typer.echo(render(table))
+    if saved == saved:  # NaN: a single policy shares with nobody
+        typer.echo(f"shared:  {saved:.0%} of market time, simulated once for all policies")
     typer.echo(f"tables:  {batch.folder}  (content {batch.content_hash()[:16]})")
     for path in drawn:
         typer.echo(f"figure:  {path}")

@@ -11,7 +11,6 @@ import pyarrow as pa
 
 import abm
 from abm import genesis, step
-from abm import world as w
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
@@ -47,18 +46,20 @@ def run_one(
     if first_runs:
         interval = round(scenario.outputs.path_interval_s * 1000)
         world.clock[0]["path_interval_ms"] = interval
-    start = w.copy(world)
-    past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid)
+    start = tables.purses(world)
+    audited = first_runs and scenario.outputs.audit
+    past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid, keep_whole=audited)
     past.share(policies)
     past.run_to(scenario.time.steps, stop_at_wave=True)
-    names = tables.Names.of(scenario)
-    audited = first_runs and scenario.outputs.audit
+    names, shared_s = tables.Names.of(scenario), past.now_s
     found = []
     for policy in policies:
         engine = past.fork(policy)
         try:
             _go_on(engine, scenario)
-            found.append(tables.of_run(engine, start, names, run, audited=audited))
+            found.append(
+                tables.of_run(engine, start, names, run, shared_s, audited=audited)
+            )
         except PolicyError as error:
             found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
     return found

@@ -54,6 +54,8 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("adl_accounts", "int64"),
         ("haircut_usd", "float64"),
         ("largest_haircut_share", "float64"),
+        ("largest_equity_share", "float64"),
+        ("shared_s", "float64"),
         ("first_takeover_s", "float64"),
         ("first_wave_s", "float64"),
         ("time_to_cover_s", "float64"),
@@ -202,11 +204,12 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
 }
 """Columns of every table; ``[]`` is an array in each row.
 
-`share` of a haircut is the part of capacity that was taken; `bid_depth_usd` is what rests
-within 1% of the mark. `severity` of a wave is that of its first call, `acted` how many of
-its calls the trigger answered; the bounds from `feasible` on are those of
-`abm.adl.bounds`. A row of `audit` is a call of the policy: `abm.adl.audit` makes the call
-of it again, and tells the fields' units."""
+`share` of a haircut is the part of capacity that was taken, at most all of it; the largest
+haircut of a run is that of profit, the largest equity share that of equity.
+`bid_depth_usd` is what rests within 1% of the mark. `severity` of a wave is that of its
+first call, `acted` how many of its calls the trigger answered; the bounds from `feasible`
+on are those of `abm.adl.bounds`. A row of `audit` is a call of the policy:
+`abm.adl.audit` makes the call of it again, and tells the fields' units."""
 
 
 def _type(kind: str) -> pa.DataType:
@@ -338,7 +341,7 @@ def create(folder: Path, *, overwrite: bool = False, index: str = MANIFEST) -> N
         If there is something already, unless it may be replaced; or another process is
         working on it.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or _holds_anything(folder)):
         if not overwrite:
             raise StoreError(
                 f"{folder}: exists already: give another --out, or --overwrite"
@@ -352,6 +355,12 @@ def create(folder: Path, *, overwrite: bool = False, index: str = MANIFEST) -> N
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
+
+
+def _holds_anything(folder: Path) -> bool:
+    """False if there is nothing but what a process killed at its first moment leaves."""
+    first = (".lock", f"{MANIFEST}.partial")
+    return any(path.name not in first for path in folder.iterdir())
 
 
 def remove_unlisted_blocks(folder: Path, manifest: Mapping[str, Any]) -> None:

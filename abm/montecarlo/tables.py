@@ -13,6 +13,7 @@ from abm import world as w
 from abm.adl import audit, bounds
 from abm.adl.policy import Policy
 from abm.adl.record import Call
+from abm.adl.summary import summarise
 from abm.engine import Engine
 from abm.montecarlo.store import SCHEMAS
 from abm.scenario import Scenario
@@ -53,20 +54,28 @@ class Names:
 
 
 def of_run(
-    engine: Engine, start: World, names: Names, run: int, *, audited: bool
+    engine: Engine,
+    start: Mapping[str, int],
+    names: Names,
+    run: int,
+    shared_s: float,
+    *,
+    audited: bool,
 ) -> dict[str, pa.Table]:
     """All tables of a finished run.
 
     Parameters
     ----------
     engine : Engine
-        After :meth:`Engine.finish`.
-    start : World
-        The world at time zero.
+        After :meth:`Engine.finish`; with its calls whole if they are audited.
+    start : mapping
+        :func:`purses` of the world at time zero.
     names : Names
         Of the scenario.
     run : int
         Number of the run in the batch.
+    shared_s : float
+        Seconds of market that were simulated once for all policies.
     audited : bool
         Whether to keep what every decision was made from.
     """
@@ -78,10 +87,21 @@ def of_run(
         "paths": _paths(record.paths, world, names),
         "audit": _audit(record.calls, kind) if audited else {},
     }
-    columns["runs"] = _run(engine, start, columns)
+    columns["runs"] = _run(engine, start, columns) | {"shared_s": [shared_s]}
     return {
         name: as_table(name, rows, run, engine.policy.name)
         for name, rows in columns.items()
+    }
+
+
+def purses(world: World) -> dict[str, int]:
+    """Equity of the venue's own purses, in quanta."""
+    accounts = {"insurance": "insurance", "vault": "backstop"}
+    return {
+        name: int(
+            equity_of(world.ledger, world.markets, int(world.ledger.pots[0][account]))
+        )
+        for name, account in accounts.items()
     }
 
 
@@ -102,7 +122,7 @@ def of_calls(
     """
     return {
         "adl_fills": _stack([_fills(call, names, kind) for call in calls]),
-        "haircuts": _haircuts(calls, kind),
+        "haircuts": _haircuts(calls, policy, kind),
         "waves": _waves(calls, policy),
     }
 
@@ -168,12 +188,13 @@ def _fills(call: Call, names: Names, kind: Array) -> Columns:
     }
 
 
-def _haircuts(calls: Sequence[Call], kind: Array) -> Columns:
+def _haircuts(calls: Sequence[Call], policy: Policy, kind: Array) -> Columns:
     """Who paid in each wave: one row an account, its calls taken together."""
     numbers = sorted({call.wave.number for call in calls})
     waves = []
     for number in numbers:
-        paid = _stack([_paid(call) for call in calls if call.wave.number == number])
+        here = [call for call in calls if call.wave.number == number]
+        paid = _stack([_paid(call, policy) for call in here])
         waves.append({"wave": np.full(len(paid["account"]), number)} | paid)
     merged = [_by_account(wave) for wave in waves]
     found = _stack(merged)
@@ -181,11 +202,11 @@ def _haircuts(calls: Sequence[Call], kind: Array) -> Columns:
         found["kind"] = kind[found["account"]]
         amount, capacity = found["amount_quanta"], found.pop("capacity")
         found["capacity_usd"], found["amount_usd"] = usd(capacity), usd(amount)
-        found["share"] = np.clip(amount / np.maximum(capacity, 1), 0.0, None)
+        found["share"] = _part(amount, capacity)
     return found
 
 
-def _paid(call: Call) -> Columns:
+def _paid(call: Call, policy: Policy) -> Columns:
     """Who paid in a call: one row a position (contracts) or an account (cash)."""
     wave, decision = call.wave, call.outcome.decision
     taken = np.flatnonzero(decision.amounts)
@@ -207,7 +228,7 @@ def _paid(call: Call) -> Columns:
         "account": rows["account"],
         "capacity": capacity,
         "amount_quanta": amount,
-        "rank": _ranks(decision.score)[taken],
+        "rank": summarise(call, policy).rank[taken],
         "closed_usd": closed,
         "equity_usd": usd(rows["equity"]),
         "principal_usd": usd(rows["principal"]),
@@ -260,14 +281,6 @@ def _of_fills(call: Call, rows: Array, name: str) -> Array:
     return np.asarray(total[np.searchsorted(pairs, asked)])
 
 
-def _ranks(score: Array) -> Array:
-    """1 for the highest score (by the first column if there are several)."""
-    score = score if score.ndim == 1 else score[:, 0]
-    ranks = np.empty(len(score), np.int64)
-    ranks[np.argsort(-score, kind="stable")] = np.arange(1, len(score) + 1)
-    return ranks
-
-
 def _audit(calls: Sequence[Call], kind: Array) -> Columns:
     """One row a call: all that its decision was made from, and what was booked."""
     rows = []
@@ -290,6 +303,7 @@ def _waves(calls: Sequence[Call], policy: Policy) -> Columns:
 
 def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
     first, last = calls[0], calls[-1]
+    of_first = summarise(first, policy)
     covered = [call.short_before - call.short_after for call in calls]
     before = np.concatenate([[0], np.cumsum(covered)[:-1]])
     need = max(int(b) + c.short_before for b, c in zip(before, calls, strict=True))
@@ -306,7 +320,7 @@ def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
         "calls": len(calls),
         "deficit_usd": usd(deficit),
         "budget_usd": usd(sum(call.outcome.decision.budget for call in calls)),
-        "capacity_usd": usd(_capacity(first)),
+        "capacity_usd": usd(of_first.capacity),
         "covered_usd": usd(sum(covered)),
         "residual_usd": usd(last.short_after),
         "deficit_quanta": deficit,
@@ -315,7 +329,7 @@ def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
         "severity": first.outcome.decision.theta,
         "acted": sum(call.outcome.decision.acted for call in calls),
         "touched": len(np.unique(np.concatenate(accounts))),
-        "eligible": len(first.outcome.decision.payers.row),
+        "eligible": of_first.eligible,
         **_bounds(calls, policy),
         "adl_notional_usd": float(
             sum(usd(np.abs(call.outcome.fills["value"])).sum() for call in calls)
@@ -324,12 +338,8 @@ def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
 
 
 def _bounds(calls: list[Call], policy: Policy) -> dict[str, Any]:
-    found = []
-    for call in calls:
-        decision = call.outcome.decision
-        if decision.acted:
-            settlement = policy.stages[decision.stage].settlement
-            found.append(bounds.of_decision(call.wave, decision, settlement))
+    summaries = [summarise(call, policy) for call in calls]
+    found = [summary.bounds for summary in summaries if summary.bounds is not None]
     if not found:
         return {}
     of_wave = bounds.of_wave(found)
@@ -344,14 +354,6 @@ def _bounds(calls: list[Call], policy: Policy) -> dict[str, Any]:
         "least_top_percent_usd": usd(of_wave.least_top_percent),
         "granularity_usd": usd(of_wave.granularity),
     }
-
-
-def _capacity(call: Call) -> int:
-    """Unrealised profit of all who could be asked, in quanta."""
-    rows = call.wave.candidates[call.outcome.decision.payers.row]
-    if len(call.outcome.fills):
-        return int((rows["value"] - rows["cost"]).sum())
-    return int(call.outcome.decision.payers.capacity.sum())
 
 
 def _liquidations(parts: list[Array], world: World, names: Names, kind: Array) -> Columns:
@@ -396,7 +398,7 @@ def _paths(parts: list[Array], world: World, names: Names) -> Columns:
     }
 
 
-def _run(engine: Engine, start: World, columns: dict[str, Columns]) -> Columns:
+def _run(engine: Engine, start: Mapping[str, int], columns: dict[str, Columns]) -> Columns:
     """The one row of a run."""
     calls, world = engine.record.calls, engine.world
     row = {
@@ -412,10 +414,8 @@ def _run(engine: Engine, start: World, columns: dict[str, Columns]) -> Columns:
     residual = int(shortfall(world.ledger, world.risk, world.markets))
     row |= of_decisions(calls, columns, residual)
     row |= of_liquidations(columns["liquidations"])
-    for purse, name in (("insurance", "insurance"), ("backstop", "vault")):
-        account = int(world.ledger.pots[0][purse])
-        row[f"{name}_start_usd"] = usd(int(equity_of(start.ledger, start.markets, account)))
-        row[f"{name}_end_usd"] = usd(int(equity_of(world.ledger, world.markets, account)))
+    for name, equity in purses(world).items():
+        row[f"{name}_start_usd"], row[f"{name}_end_usd"] = usd(start[name]), usd(equity)
     return {name: [value] for name, value in row.items()}
 
 
@@ -484,17 +484,22 @@ def _adl(fills: Columns, haircuts: Columns) -> dict[str, Any]:
     amount = np.asarray(haircuts.get("amount_usd", np.zeros(0)))
     found["adl_accounts"] = len(np.unique(accounts))
     found["haircut_usd"] = float(amount.sum())
-    found["largest_haircut_share"] = _largest_share(haircuts) if len(accounts) else 0.0
+    profit, equity = _largest_shares(haircuts) if len(accounts) else (0.0, 0.0)
+    found["largest_haircut_share"] = profit
+    found["largest_equity_share"] = equity
     return found
 
 
-def _largest_share(haircuts: Columns) -> float:
-    """The most that an account gave in the whole run, as a share of its profit.
+def _largest_shares(haircuts: Columns) -> tuple[float, float]:
+    """The most that an account gave in the whole run, as a share of profit and of equity.
 
     Positions that are closed are gone, so their profits add up. What cash an account can
     give is what it has left, so its profit is the most of that and what it gave before.
+    Equity is that before the account was first hit.
     """
-    _, account = np.unique(haircuts["account"], return_inverse=True)
+    _, first, account = np.unique(
+        haircuts["account"], return_index=True, return_inverse=True
+    )
     given = np.bincount(account, weights=haircuts["amount_usd"])
     had = np.zeros(len(given))
     if np.any(haircuts["closed_usd"]):
@@ -502,7 +507,17 @@ def _largest_share(haircuts: Columns) -> float:
     else:
         left = haircuts["capacity_usd"] + usd(_given_before(account, haircuts))
         np.maximum.at(had, account, left)
-    return max(0.0, float(np.max(given / np.maximum(had, 1e-6))))
+    of_equity = _part(given, haircuts["equity_usd"][first])
+    return float(_part(given, had).max()), float(of_equity.max())
+
+
+def _part(amount: Array, whole: Array) -> Array:
+    """What part of the whole an amount is, from 0 to 1.
+
+    All of it where more was taken than there was: of a payer without profit, say.
+    """
+    part = amount / np.where(whole > 0, whole, 1)
+    return np.where(amount <= 0, 0.0, np.where(whole > 0, np.minimum(part, 1.0), 1.0))
 
 
 def of_liquidations(rows: Columns) -> dict[str, Any]:

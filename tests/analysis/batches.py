@@ -227,6 +227,7 @@ def _add_run(
             calls=waves,
             haircut_usd=0.3 * float(hit.sum()) * pays,
             largest_haircut_share=0.3 * pays,
+            largest_equity_share=0.2 * pays,
             adl_notional_usd=closed,
         )
     )

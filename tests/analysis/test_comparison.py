@@ -16,7 +16,8 @@ def two_policies(folder: Path):
     rows = [
         finished(
             run, "queue", deficit, covered_usd=0.5 * deficit, residual_usd=0.5 * deficit,
-            largest_haircut_share=0.1 * run, adl_accounts=2 * run, haircut_usd=deficit,
+            largest_haircut_share=0.1 * run, largest_equity_share=0.05 * run,
+            adl_accounts=2 * run, haircut_usd=deficit,
         )
         for run, deficit in enumerate(DEFICITS)
     ]  # fmt: skip
@@ -39,9 +40,23 @@ def test_comparison_gives_the_numbers_that_a_hand_gets(tmp_path: Path):
     assert queue["covered_share"] == pytest.approx(0.5)
     assert queue["residual_mean"] == pytest.approx(50.0)
     assert queue["largest_haircut_median"] == pytest.approx(0.25)
+    assert queue["largest_equity_median"] == pytest.approx(0.125)
     assert queue["accounts_touched_mean"] == pytest.approx(5.0)
     assert share["deficit_mean"] == pytest.approx(27.0)
     assert share["covered_share"] == pytest.approx(1.0)
+
+
+def test_many_policies_are_shown_a_line_each_before_their_intervals(tmp_path: Path):
+    names = [f"rule-{i}" for i in range(8)]
+    rows = [
+        finished(run, name, 100.0, covered_usd=10.0 * i, largest_equity_share=0.5)
+        for i, name in enumerate(names)
+        for run in range(6)
+    ]
+    lines = render(compare(make_batch(tmp_path, names, 6, runs=rows))).splitlines()
+    first = [next(line for line in lines if line.startswith(name)) for name in names]
+    assert ["70.0%" in line for line in first] == [False] * 7 + [True]
+    assert all("50.0%" in line for line in first)
 
 
 def test_differences_are_over_runs_that_both_finished(tmp_path: Path):

@@ -111,6 +111,15 @@ def test_what_changed_is_said_and_nothing_is_done(whole, tmp_path, key, value, c
     assert (folder / "manifest.json").read_text() == text
 
 
+def test_a_batch_that_was_killed_at_its_first_moment_can_be_begun_again(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / ".lock").touch()
+    (folder / "manifest.json.partial").write_text("{")
+    batch = run_batch(plan("run.runs=2"), folder, workers=1, quiet=True)
+    assert len(batch.frame("runs")) == 2 * len(batch.policies)
+
+
 def test_two_processes_do_not_work_on_one_batch(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()

@@ -78,11 +78,16 @@ def flattened(call: Call) -> Columns:
     wave = call.wave if decision.acted else call.wave.without_candidates()
     found: Columns = {}
     for record in (wave, decision, outcome, call):
-        for field in dataclasses.fields(record):
+        for field in _recorded(type(record)):
             name = RENAMED.get(field.name, field.name)
             found |= _flat(name, getattr(record, field.name))
     found["score_columns"] = 0 if decision.score.ndim == 1 else decision.score.shape[1]
     return _without_sums(found, wave)
+
+
+def _recorded(record: type[Any]) -> list[dataclasses.Field[Any]]:
+    """Fields of a record, but for what calls in brief have: audited ones are whole."""
+    return [field for field in dataclasses.fields(record) if field.name != "summary"]
 
 
 def _without_sums(found: Columns, wave: Wave) -> Columns:
@@ -141,7 +146,7 @@ def rebuilt(row: Mapping[str, Any]) -> Call:
 def _fields(record: type[Any], row: Mapping[str, Any]) -> dict[str, Any]:
     """Those fields of a record that are columns, or made of some."""
     found: dict[str, Any] = {}
-    for field in dataclasses.fields(record):
+    for field in _recorded(record):
         column = RENAMED.get(field.name, field.name)
         if field.name in STRUCTURED:
             found[field.name] = _records(field.name, row)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from abm.adl import scores
+from abm.adl import checked, scores
 from abm.adl.answers import (
     Answer,
     CompositionError,
@@ -23,6 +23,7 @@ from abm.adl.answers import (
     users_function,
 )
 from abm.adl.eligibility import Payers
+from abm.adl.guard import guarded, is_ours
 from abm.adl.scores import Score
 from abm.adl.sharing import (
     alike,
@@ -67,7 +68,7 @@ def by_queue(*, score: Answer) -> Allocation:
     The rule of Hyperliquid, Binance, Bybit, OKX and BitMEX, each with a score of its own.
     Asks the fewest accounts if the score is capacity.
     """
-    rank = build("allocation.score", score, scores.ANSWERS)
+    rank = build("allocation.score", score, scores.ANSWERS, "score")
     return Allocation(_in_a_queue, rank, scores.columns_of(score))
 
 
@@ -217,7 +218,7 @@ def risk_weighted(*, risk: Answer = "linear", cap: Share = 1.0) -> Allocation:
     "linear", "power" (`exponent`), "cvar" (`threshold`) and "optimal" (`scale`,
     `freedom`).
     """
-    weigh = build("allocation.risk", risk, RISKS)
+    weigh = build("allocation.risk", risk, RISKS, "risk")
 
     def share(capacity: Array, score: Array, budget: int) -> Array:
         caps = None if cap == 1.0 else np.full(len(capacity), cap)
@@ -233,7 +234,7 @@ def greedy(*, risk: Answer = "linear") -> Allocation:
     The fractional knapsack that minimises the next deficit in the separable model of
     arXiv 2512.01112, section 7; `risk` as in risk-weighted.
     """
-    weigh = build("allocation.risk", risk, RISKS)
+    weigh = build("allocation.risk", risk, RISKS, "risk")
     leverage_of, equity_of = scores.leverage(), scores.wealth()
     return Allocation(
         queue.greedy_by_risk,
@@ -412,7 +413,7 @@ def buckets(*, score: Answer, edges: list[Number], inside: Answer = "pro-rata") 
     """
     if any(above <= below for below, above in itertools.pairwise(edges)):
         raise CompositionError("allocation.edges: must rise")
-    rank = build("allocation.score", score, scores.ANSWERS)
+    rank = build("allocation.score", score, scores.ANSWERS, "score")
     inner = part("allocation.inside", inside)
     widths = (scores.columns_of(score), inner.columns)
     columns = _Columns((rank, inner.score), widths)
@@ -592,9 +593,19 @@ def part(question: str, answer: Any) -> Allocation:
         answer = dict(answer)
         named = answer.pop("score", None)
         if named is not None:
-            score = build(f"{question}.score", named, scores.ANSWERS)
-    built = build(question, answer, ANSWERS)
-    return built if isinstance(built, Allocation) else Allocation(built, score)
+            score = build(f"{question}.score", named, scores.ANSWERS, "score")
+    built = build(question, answer, ANSWERS, "allocation")
+    if not isinstance(built, Allocation):
+        built = Allocation(built, score)
+    return built if is_ours(built.share) else built._replace(share=_accepted(built.share))
+
+
+def _accepted(share: Sharing) -> Sharing:
+    """A user's rule, whose amounts are looked at before another rule uses them."""
+    own = guarded(share)
+    return lambda capacity, score, budget: checked.amounts(
+        own(capacity, score, budget), capacity, budget
+    )
 
 
 def misfits(answer: Any) -> Iterator[str]:

@@ -27,6 +27,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from abm.adl.guard import guarded, in_words
 from abm.faults import ABSENT, found, shown
 from abm.toml_out import key_to_toml
 
@@ -51,17 +52,19 @@ class CompositionError(ValueError):
     """A policy table that makes no policy; the message names the question."""
 
 
-def build(question: str, answer: Any, answers: Answers) -> Any:
+def build(question: str, answer: Any, answers: Answers, kind: str = "") -> Any:
     """Build the part that an answer describes.
 
     Parameters
     ----------
     question : str
-        The key that the answer stands at, for messages; its last word is the part's kind.
+        The key that the answer stands at, for messages.
     answer : str or mapping
         A name, or a table with ``rule`` and parameters.
     answers : mapping
         The builders that can be named.
+    kind : str
+        What kind of part it is; the question itself says so if nothing is given.
 
     Raises
     ------
@@ -69,17 +72,48 @@ def build(question: str, answer: Any, answers: Answers) -> Any:
         If the name is unknown, or a parameter is unknown, missing or out of bounds.
     """
     rule, parameters = _rule(question, answer)
-    kind = question.rpartition(".")[2]
+    kind = kind or question
     if _A_FUNCTION.fullmatch(rule) and kind in ARGUMENTS:
         part = users_function(question, rule, ARGUMENTS[kind], parameters)
-        return part() if kind == "settlement" else part
+        return _made(question, rule, part) if kind == "settlement" else part
     builder = answers.get(rule) or _installed(question, kind, rule)
     if builder is None:
         also = ", or FILE.py:FUNCTION" if kind in ARGUMENTS else ""
         raise CompositionError(
             f"{question} = {shown(answer)}: must be one of {', '.join(answers)}{also}"
         )
-    return builder(**_validated(question, builder, parameters))
+    built = builder(**_validated(question, builder, parameters))
+    return guarded(built) if kind == "score" else built
+
+
+def _made(question: str, rule: str, settlement: Callable[[], Any]) -> Any:
+    """A user's settlement, made from its class."""
+    try:
+        made = settlement()
+        lacking = _lacking(made)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise CompositionError(f"{question} = {rule!r}: {in_words(error)}") from error
+    if lacking:
+        raise CompositionError(f"{question} = {rule!r}: {lacking}")
+    return made
+
+
+_MEDIA = ("contracts", "cash", "charge", "withdrawals")
+
+
+def _lacking(part: Any) -> str:
+    """What an object lacks to be a settlement; empty if nothing."""
+    if getattr(part, "medium", None) not in _MEDIA:
+        return f"must have a medium, one of {', '.join(_MEDIA)}"
+    if not isinstance(getattr(part, "looks_everywhere", None), bool):
+        return "must have looks_everywhere, True or False"
+    methods = [name for name in _METHODS if not callable(getattr(part, name, None))]
+    return f"must have a method {methods[0]}" if methods else ""
+
+
+_METHODS = ("worst", "need", "rounded", "entries", "book")
 
 
 def _installed(question: str, kind: str, rule: str) -> Callable[..., Any] | None:
@@ -87,9 +121,11 @@ def _installed(question: str, kind: str, rule: str) -> Callable[..., Any] | None
     for point in entry_points(group=f"abm.{kind}", name=rule):
         try:
             builder = point.load()
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise CompositionError(
-                f"{question} = {rule!r}: entry point {point.value} fails: {error}"
+                f"{question} = {rule!r}: entry point {point.value} fails: {in_words(error)}"
             ) from error
         return builder  # type: ignore[no-any-return]
     return None
@@ -153,6 +189,8 @@ def users_function(
 ) -> Callable[..., Any]:
     """The function that ``FILE.py:NAME`` points to, with its parameters filled in.
 
+    It cannot write to the arrays that it is called with.
+
     Raises
     ------
     CompositionError
@@ -171,7 +209,8 @@ def users_function(
         raise CompositionError(
             f"{question} = {text!r}: must take {wanted}{also}: {error}"
         ) from None
-    return functools.partial(function, **given) if given else function
+    own: Callable[..., Any] = functools.partial(function, **given) if given else function
+    return guarded(own)
 
 
 def _module(question: str, text: str, file: str) -> ModuleType:
@@ -185,6 +224,10 @@ def _module(question: str, text: str, file: str) -> ModuleType:
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise CompositionError(f"{question} = {text!r}: {file} fails: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise CompositionError(
+            f"{question} = {text!r}: {file} fails: {in_words(error)}"
+        ) from error
     return module

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from abm.adl.guard import in_words
 from abm.world import Array
 
 Share = Callable[[Array, Array, int], Any]
@@ -131,15 +132,17 @@ def _broken(share: Share, trial: Trial) -> Iterator[tuple[str, str]]:
     try:
         given = share(capacity, score, trial.budget)
         again = share(trial.capacity.copy(), trial.score.copy(), trial.budget)
-    except Exception as error:
-        yield "exception", f"raised {type(error).__name__}: {error}"
+        amounts, others = np.asarray(given), np.asarray(again)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        yield "exception", in_words(error)
         return
     same = np.array_equal(score, trial.score, equal_nan=True)
     if not np.array_equal(capacity, trial.capacity) or not same:
         yield "mutation", "changed the arrays that it was given"
-    amounts = np.asarray(given)
     yield from _of_amounts(amounts, trial)
-    if not _alike(amounts, np.asarray(again)):
+    if not _alike(amounts, others):
         yield "determinism", "gave other amounts when called again with the same input"
 
 
@@ -190,7 +193,9 @@ def _speed(share: Share, seed: int) -> tuple[float, str]:
     begun = time.perf_counter()
     try:
         share(trial.capacity.copy(), trial.score.copy(), trial.budget)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return 0.0, ""
     seconds = time.perf_counter() - begun
     if seconds > LIMIT_S:

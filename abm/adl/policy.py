@@ -7,14 +7,17 @@ What a part answers is checked before anything is booked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, TypeVar
 
 import numpy as np
 
+from abm.adl import checked
 from abm.adl.allocation import Allocation
 from abm.adl.eligibility import Eligibility
+from abm.adl.guard import call, in_words, is_ours
 from abm.adl.record import Call, Decision, Outcome, Payers
 from abm.adl.seniority import Ladder, Seniority
 from abm.adl.settlement import Entries, Settlement, money_needed
@@ -22,7 +25,9 @@ from abm.adl.severity import Severity
 from abm.adl.trigger import Drawdown, Trigger
 from abm.adl.wave import PolicyError, Wave
 from abm.venue import fund
-from abm.world import Array, BrokenWorldError, World
+from abm.world import Array, BrokenWorldError, World, check
+
+Accepted = TypeVar("Accepted")
 
 _NONE = np.zeros(0, np.int64)
 _NOTHING = Decision(False, 0.0, 0, _NONE, Payers(*[_NONE] * 4), np.zeros(0), _NONE)
@@ -69,33 +74,63 @@ class Policy:
             age for rule in ladders if isinstance(rule, Ladder) for age in rule.ages_s
         )
 
+    @property
+    def is_settled_by_users(self) -> bool:
+        """Whether a settlement that is not of this package books in the world."""
+        return not all(is_ours(type(stage.settlement)) for stage in self.stages)
+
     def answer(self, world: World, wave: Wave, past: Sequence[Call] = ()) -> Outcome:
         """Decide who gives what in a wave, and book it.
 
         Raises
         ------
         PolicyError
-            If a part raises or gives a NaN, a negative or too much. Nothing is booked.
+            If a part raises or gives a NaN, a negative or too much. Nothing is booked,
+            unless it is a user's settlement that fails while it books.
+        BrokenWorldError
+            If a settlement of this package has entries other than what was decided.
         """
         decision = self.decide(wave, past)
         entries = self.entries(wave, decision)
         if decision.acted:
-            self._settlement(decision).book(world, wave, entries)
+            self.stages[decision.stage - self.stage]._book(world, wave, entries)
         cut = entries.withdrawal_cut(wave)
         return Outcome(decision, entries.fills, entries.haircuts, cut)
 
     def entries(self, wave: Wave, decision: Decision) -> Entries:
-        """What is to be booked of a decision: a function of it and the wave alone."""
+        """What is to be booked of a decision: a function of it and the wave alone.
+
+        Raises
+        ------
+        PolicyError
+            If a user's settlement gives other entries than what was decided.
+        BrokenWorldError
+            If one of this package does.
+        """
         if not decision.acted:
             return Entries()
-        entries = self._settlement(decision).entries(
-            wave, decision.payers, decision.amounts, decision.need
-        )
+        stage = self.stages[decision.stage - self.stage]
+        settlement, payers, amounts = stage.settlement, decision.payers, decision.amounts
+        args = (wave, payers, amounts, decision.need)
+        if stage.is_settled_by_users:
+            accept = functools.partial(checked.entries, wave, payers, amounts)
+            return stage._ask("settlement", wave, accept, settlement.entries, *args)
+        entries = settlement.entries(*args)
         _check_entries(decision, entries)
         return entries
 
-    def _settlement(self, decision: Decision) -> Settlement:
-        return self.stages[decision.stage - self.stage].settlement
+    def _book(self, world: World, wave: Wave, entries: Entries) -> None:
+        """Book entries; after a user's settlement has, see that the world is sound."""
+        if not self.is_settled_by_users:
+            self.settlement.book(world, wave, entries)
+            return
+
+        def book(world: World, wave: Wave, entries: Entries) -> None:
+            checked.parties(world, entries)
+            call(self.settlement.book, world, wave, entries)
+            check(world)
+
+        self._ask("settlement", wave, lambda booked: booked, book, world, wave, entries)
 
     def decide(self, wave: Wave, past: Sequence[Call] = ()) -> Decision:
         """Decide who gives what: a function of the wave and the calls before it alone.
@@ -105,23 +140,28 @@ class Policy:
         PolicyError
             If a part raises or gives a NaN, a negative or too much.
         """
-        mine = [call for call in past if call.outcome.decision.stage == self.stage]
-        if not self._ask("trigger", wave, self.trigger, wave.without_candidates(), mine):
+        mine = tuple(c for c in past if c.outcome.decision.stage == self.stage)
+        blind = wave.without_candidates()
+        if not self._ask("trigger", wave, checked.trigger, self.trigger, blind, mine):
             return self.fallback.decide(wave, past) if self.fallback else _NOTHING
-        worst = self.settlement.worst(wave)
-        payers = self._ask("eligibility", wave, self.eligibility, wave, worst, mine)
-        self._check_payers(wave, payers)
-        theta = self._share(wave, payers, mine)
-        groups, need = self.settlement.need(wave, theta)
+        payers = self._payers(wave, mine)
+        theta = self._ask(
+            "severity", wave, checked.severity, self.severity, wave, payers, mine
+        )
+        groups, need = self._need(wave, theta)
         score, amounts = self._allocate(wave, payers, groups, need)
         budget = money_needed(wave, theta)
         return Decision(True, theta, budget, need, payers, score, amounts, self.stage)
 
-    def _share(self, wave: Wave, payers: Payers, past: Sequence[Call]) -> float:
-        theta = float(self._ask("severity", wave, self.severity, wave, payers, past))
-        if not 0.0 <= theta <= 1.0:
-            self._refuse("severity", wave, f"answered {theta}, must be a share from 0 to 1")
-        return theta
+    def _payers(self, wave: Wave, past: Sequence[Call]) -> Payers:
+        signed = functools.partial(checked.worst, wave)
+        worst = self._ask("settlement", wave, signed, self.settlement.worst, wave)
+        accept = functools.partial(checked.payers, wave, self.settlement)
+        return self._ask("eligibility", wave, accept, self.eligibility, wave, worst, past)
+
+    def _need(self, wave: Wave, theta: float) -> tuple[Array, Array]:
+        accept = functools.partial(checked.need, wave, self.settlement.medium)
+        return self._ask("settlement", wave, accept, self.settlement.need, wave, theta)
 
     def _allocate(
         self, wave: Wave, payers: Payers, groups: Array, need: Array
@@ -131,7 +171,8 @@ class Policy:
         amounts = np.zeros(len(payers.row), np.int64)
         wanted = np.zeros(2 * len(wave.mark), np.int64)
         np.add.at(wanted, groups, need)
-        tiers = self._ask("seniority", wave, self._tiers, wave, payers)
+        accept = functools.partial(checked.tiers, payers.capacity)
+        tiers = self._ask("seniority", wave, accept, self.seniority, wave, payers)
         for asked in _asked_together(payers):
             for tier in tiers:
                 for group in np.flatnonzero(wanted > 0):
@@ -147,10 +188,11 @@ class Policy:
 
     def _score(self, wave: Wave, payers: Payers) -> Array:
         """What ranks or weighs payers, NaN where the allocation needs nothing."""
-        if self.allocation.score is None:
-            return np.full(len(payers.row), np.nan)
-        score = self._ask("allocation score", wave, self.allocation.score, wave, payers)
-        self._check_score(wave, score, len(payers.row))
+        count, rank = len(payers.row), self.allocation.score
+        if rank is None:
+            return np.full(count, np.nan)
+        accept = functools.partial(checked.score, count=count)
+        score = self._ask("allocation score", wave, accept, rank, wave, payers)
         return _weighted(score, payers.weight)
 
     def _share_out(
@@ -163,89 +205,37 @@ class Policy:
         budget: int,
     ) -> Array:
         """What some payers of one group give, as it can be booked."""
+        budget = int(budget)
+        accept = functools.partial(checked.amounts, capacity=capacity, budget=budget)
         share = self.allocation.share
-        given = self._ask("allocation", wave, share, capacity, score, int(budget))
-        given = self._checked(wave, given, capacity, int(budget))
-        amounts, least, most = self.settlement.rounded(
-            wave, payers, members, capacity, given
+        given = self._ask("allocation", wave, accept, share, capacity, score, budget)
+        bookable = functools.partial(
+            checked.rounded, capacity=capacity, before=int(given.sum())
         )
-        total = int(amounts.sum())
-        if not least <= total <= most or (amounts > capacity).any():
-            self._refuse(
-                "settlement",
-                wave,
-                f"rounded {int(given.sum())} to {total}, must be from {least} to {most} "
-                "and within capacities",
-            )
-        return amounts
+        rounded, args = self.settlement.rounded, (wave, payers, members, capacity, given)
+        return self._ask("settlement", wave, bookable, rounded, *args)
 
-    def _ask(self, part: str, wave: Wave, function: Any, *args: Any) -> Any:
-        """Call a part; an exception of its own becomes a `PolicyError`."""
+    def _ask(
+        self,
+        part: str,
+        wave: Wave,
+        accept: Callable[[Any], Accepted],
+        function: Callable[..., Any],
+        *args: Any,
+    ) -> Accepted:
+        """What a part answers, once accepted.
+
+        What it raises itself becomes a `PolicyError`, and so does an end of the program.
+        """
         try:
-            return function(*args)
-        except Exception as error:
-            reason = f"raised {type(error).__name__}: {error}"
+            return accept(call(function, *args))
+        except KeyboardInterrupt:
+            raise
+        except checked.RefusedError as error:
+            raise PolicyError(self.name, part, wave.number, str(error)) from error
+        except BaseException as error:
+            reason = in_words(error)
             raise PolicyError(self.name, part, wave.number, reason) from error
-
-    def _refuse(self, part: str, wave: Wave, reason: str) -> NoReturn:
-        raise PolicyError(self.name, part, wave.number, reason)
-
-    def _check_payers(self, wave: Wave, payers: Any) -> None:
-        if not isinstance(payers, Payers):
-            self._refuse("eligibility", wave, f"must give Payers, gave {type(payers)}")
-        given = [payers.row, payers.group, payers.capacity, payers.worth]
-        if any(np.shape(array) != (len(payers.row),) for array in given):
-            self._refuse("eligibility", wave, "must give arrays of one length")
-        if any(not np.issubdtype(array.dtype, np.integer) for array in given):
-            self._refuse("eligibility", wave, "must give whole numbers")
-        if not _lie_within(payers.row, len(wave.candidates)):
-            self._refuse("eligibility", wave, "gave a row that is no candidate")
-        if not _lie_within(payers.group, 2 * len(wave.mark)):
-            self._refuse("eligibility", wave, "gave a number that is no group")
-        if (payers.capacity < 0).any():
-            self._refuse("eligibility", wave, "gave a negative capacity")
-
-    def _tiers(self, wave: Wave, payers: Payers) -> list[Array]:
-        """The capacity of every payer in each tier, known to be no more than it has."""
-        tiers = [np.asarray(tier) for tier in self.seniority(wave, payers)]
-        for tier in tiers:
-            if tier.shape != payers.capacity.shape:
-                raise ValueError(
-                    f"must give a capacity for each of {len(payers.row)} payers"
-                )
-            if (tier < 0).any():
-                raise ValueError("gave a negative capacity")
-        if tiers and (np.sum(tiers, axis=0) > payers.capacity).any():
-            raise ValueError("gave more than a payer's capacity in all tiers")
-        return tiers
-
-    def _check_score(self, wave: Wave, score: Array, count: int) -> None:
-        if np.ndim(score) not in (1, 2) or len(score) != count:
-            self._refuse("allocation score", wave, f"must give {count} scores")
-        if np.isnan(score).any():
-            self._refuse("allocation score", wave, "gave a NaN")
-
-    def _checked(self, wave: Wave, given: Any, capacity: Array, budget: int) -> Array:
-        """The amounts as int64 if they may be booked."""
-        amounts = np.asarray(given)
-        if amounts.shape != capacity.shape:
-            self._refuse("allocation", wave, f"must give {len(capacity)} amounts")
-        if not np.issubdtype(amounts.dtype, np.number) or not np.isfinite(amounts).all():
-            self._refuse("allocation", wave, "gave an amount that is not a number")
-        if (amounts < 0).any():
-            self._refuse("allocation", wave, f"gave a negative amount ({amounts.min()})")
-        if (amounts > capacity).any():
-            self._refuse("allocation", wave, "gave more than a payer's capacity")
-        if (amounts != np.floor(amounts)).any():
-            self._refuse("allocation", wave, "gave a fraction of a lot or quantum")
-        if int(amounts.sum()) > budget:
-            self._refuse("allocation", wave, f"gave more than the budget of {budget}")
-        return amounts.astype(np.int64)
-
-
-def _lie_within(values: Array, end: int) -> bool:
-    """True if all values are at least 0 and less than the end."""
-    return len(values) == 0 or bool(values.min() >= 0 and values.max() < end)
 
 
 def _asked_together(payers: Payers) -> list[Array]:

@@ -306,7 +306,9 @@ def _start(wave: Wave, group: int, count: int) -> int:
 
 def lexicographic(*, by: list[Answer]) -> Score:
     """Several scores, each of which breaks the ties of those before it."""
-    ranks: list[Score] = [build(f"by[{i}]", one, ANSWERS) for i, one in enumerate(by)]
+    ranks: list[Score] = [
+        build(f"by[{i}]", one, ANSWERS, "score") for i, one in enumerate(by)
+    ]
     return lambda wave, payers: np.column_stack([rank(wave, payers) for rank in ranks])
 
 

@@ -44,12 +44,17 @@ def fail(message: str) -> NoReturn:
 def plain_errors() -> Iterator[None]:
     """Turn the errors that a user can cause into one line and exit code 2."""
     from abm.adl.answers import CompositionError
+    from abm.adl.wave import PolicyError
     from abm.montecarlo.store import StoreError
     from abm.scenario import ScenarioError
 
     try:
         yield
-    except (ScenarioError, StoreError, CompositionError) as error:
+    except (ScenarioError, StoreError, CompositionError, PolicyError) as error:
+        fail(str(error))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
         fail(str(error))
 
 

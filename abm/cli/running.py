@@ -313,6 +313,7 @@ def _report_batch(batch: Batch, drawn: list[Path], as_json: bool) -> None:
     from analysis.comparison import compare, records, render, shared_past
 
     table, saved = compare(batch), shared_past(batch)
+    failed = _failures(batch)
     if as_json:
         print_json(
             {
@@ -320,13 +321,32 @@ def _report_batch(batch: Batch, drawn: list[Path], as_json: bool) -> None:
                 "content_sha256": batch.content_hash(),
                 "shared_past": saved if saved == saved else None,
                 "policies": records(table),
+                "failed": failed,
                 "figures": [str(path) for path in drawn],
             }
         )
         return
     typer.echo(render(table))
+    for one in failed:
+        why = " ".join(one["first_reason"].split())
+        typer.echo(f"failed:  {one['policy']}: {one['runs']} of {one['of']} runs; {why}")
     if saved == saved:  # NaN: a single policy shares with nobody
         typer.echo(f"shared:  {saved:.0%} of market time, simulated once for all policies")
     typer.echo(f"tables:  {batch.folder}  (content {batch.content_hash()[:16]})")
     for path in drawn:
         typer.echo(f"figure:  {path}")
+
+
+def _failures(batch: Batch) -> list[dict[str, Any]]:
+    """Policies that failed: in how many runs, and the reason of the first."""
+    runs = batch.frame("runs")
+    failed = runs[runs["failed"]].sort_values("run")
+    return [
+        {
+            "policy": str(policy),
+            "runs": len(rows),
+            "of": int((runs["policy"] == policy).sum()),
+            "first_reason": str(rows["error"].iloc[0]),
+        }
+        for policy, rows in failed.groupby("policy", sort=False, observed=True)
+    ]

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 import abm
 from abm import genesis, step
+from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
@@ -62,6 +63,12 @@ def run_one(
             )
         except PolicyError as error:
             found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
+        except Exception as error:
+            # A user's settlement has the world in its hands; without one it is our bug.
+            if not policy.is_settled_by_users:
+                raise
+            reason = f"policy {policy.name!r}, settlement: {in_words(error)}"
+            found.append(tables.of_failure(run, policy.name, plan.seed(run), reason))
     return found
 
 

@@ -118,9 +118,9 @@ WRONG = {
     },
     "seniority": {
         "return [payers.capacity, payers.capacity]": "more than a payer's capacity",
-        "return [payers.capacity[:1]]": "a capacity for each of",
+        "return [payers.capacity[:1]]": "must give",
         "return [-payers.capacity]": "negative",
-        "return 3": "raised TypeError",
+        "return 3": "must give a list",
     },
 }
 

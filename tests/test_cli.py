@@ -136,6 +136,87 @@ def test_a_policy_that_fails_fails_its_own_runs_and_is_named(tmp_path):
     assert not runs[runs.policy == "none"].failed.any()
 
 
+FAILS = {
+    "nan": ("allocation", "not a number"),
+    "ends": ("allocation", "called exit(3)"),
+    "Half": ("settlement", "money is not conserved"),
+    "Fickle": ("settlement", "raised RuntimeError: again"),
+}
+
+RULES = """
+import sys
+from abm.adl.settlement.money import Cash
+
+def nan(capacity, score, budget):
+    return capacity * float("nan")
+
+def ends(capacity, score, budget):
+    sys.exit(3)
+
+class Mine(Cash):
+    def __init__(self):
+        super().__init__("largest-remainder", 1)
+
+class Half(Mine):
+    def book(self, world, wave, entries):
+        world.ledger.accounts["cash"][0] -= 1
+
+class Fickle(Mine):
+    def need(self, wave, theta):
+        found = super().need(wave, theta)
+        Fickle.need = again
+        return found
+
+def again(self, wave, theta):
+    raise RuntimeError("again\\nand again")
+"""
+
+
+def test_policies_of_ones_own_that_fail_are_named_and_the_others_go_on(tmp_path):
+    (tmp_path / "rules.py").write_text(RULES)
+    lines = [f'extends = "{MINIMAL}"', "[run]", f"policies = {[*FAILS, 'none']}"]
+    for name, (part, _) in FAILS.items():
+        where = f"{tmp_path / 'rules.py'}:{name}"
+        lines += [f"[policies.{name}]", 'preset = "pro-rata"', f'{part} = "{where}"']
+    config = tmp_path / "fails.toml"
+    config.write_text("\n".join(lines))
+    out = tmp_path / "out"
+    done = adl("run", config, "--runs", 2, "--out", out, "--workers", 1, "--no-figures")
+    assert done.exit_code == 0, done.output
+    told = [line for line in done.stdout.splitlines() if line.startswith("failed:")]
+    assert len(told) == len(FAILS)
+    for (name, (part, words)), line in zip(FAILS.items(), told, strict=True):
+        assert re.match(rf"failed:  {name}: [12] of 2 runs; policy '{name}', {part}", line)
+        assert words in line
+    from abm.montecarlo.store import Batch
+
+    runs = Batch(out).frame("runs")
+    assert not runs[runs.policy == "none"].failed.any()
+
+
+def test_a_wave_whose_policy_fails_is_one_line_and_exit_code_2(tmp_path):
+    (tmp_path / "rules.py").write_text(
+        "def bad(capacity, score, budget):\n    raise ValueError('one\\ntwo')\n"
+    )
+    file = tmp_path / "wave.toml"
+    file.write_text(
+        Path(FIVE).read_text() + f'\n[policies.mine]\npreset = "pro-rata"\n'
+        f'allocation = "{tmp_path / "rules.py"}:bad"\n'
+    )
+    done = adl("wave", file, "--policy", "mine")
+    assert done.exit_code == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "policy 'mine', allocation, wave 0: raised ValueError: one two" in done.stderr
+
+
+def test_check_says_in_words_that_a_function_ends_the_program(tmp_path):
+    rules = tmp_path / "rules.py"
+    rules.write_text("def f(capacity, score, budget):\n    exit()\n")
+    done = adl("check", f"{rules}:f")
+    assert done.exit_code == 1
+    assert "called exit(None), must not end the program" in done.stdout
+
+
 def test_every_command_has_help_with_an_example():
     commands = [
         name or f.__name__

@@ -6,7 +6,9 @@ what is allowed, and that build the part.
 
 Names of a user's own come in two ways. ``FILE.py:FUNCTION`` is the part itself, a function
 of the arguments in `ARGUMENTS` (and of the table's parameters, as keywords); a settlement,
-which has several methods, is a class there, made with the table's parameters. An installed
+which has several methods, is a class there, made with the table's parameters. They may
+stand inside other answers too, such as a hybrid's parts. Arrays that a user's function is
+called with cannot be written to. An installed
 package offers a builder, like those in `ANSWERS`, as an entry point in the group
 ``abm.KIND``: ``abm.trigger``, ``abm.severity``, ``abm.eligibility``, ``abm.seniority``,
 ``abm.allocation``, ``abm.settlement`` or ``abm.score``.

@@ -167,3 +167,101 @@ def test_files_are_found_anywhere_in_a_table():
         "x": [{"y": "d.py:h"}, "e.py"],
     }
     assert answers.users_files(table) == {"a.py", "b/c.py", "d.py"}
+
+
+INSIDE = {
+    "hybrid": {
+        "rule": "hybrid",
+        "parts": [
+            "mine.py:allocation",
+            {"rule": "mine.py:allocation", "score": "mine.py:score"},
+            {"rule": "queue", "score": "mine.py:score"},
+        ],
+        "weights": [1.0, 1.0, 1.0],
+    },
+    "buckets": {
+        "rule": "buckets",
+        "score": "mine.py:score",
+        "edges": [1e9],
+        "inside": "mine.py:allocation",
+    },
+    "lexicographic": {"rule": "lexicographic", "by": ["mine.py:score", "wealth"]},
+}
+
+
+@pytest.mark.parametrize("rule", INSIDE)
+def test_a_part_of_ones_own_may_stand_inside_another(mine, rule):
+    calls = calls_under(compose("mine", PRESETS["pro-rata"] | {"allocation": INSIDE[rule]}))
+    assert any(call.outcome.decision.amounts.any() for call in calls)
+
+
+@pytest.mark.parametrize("rule", ["hybrid", "buckets"])
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("return capacity + 1", "more than a payer's capacity"),
+        ("return capacity[:-1]", "amounts"),
+        ("return capacity * 1j", "not a number"),
+        ("capacity[:] = 0; return capacity", "read-only"),
+        ("raise SystemExit(1)", "called exit(1)"),
+    ],
+)
+def test_a_part_inside_another_is_checked_as_well(mine, tmp_path, rule, line, words):
+    good = "return np.clip(budget - (np.cumsum(capacity) - capacity), 0, capacity)"
+    (tmp_path / "mine.py").write_text(PARTS.replace(good, line))
+    with pytest.raises(PolicyError, match=r"'mine', allocation, wave \d+") as error:
+        calls_under(compose("mine", PRESETS["pro-rata"] | {"allocation": INSIDE[rule]}))
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "group"), [("hybrid", "abm.allocation"), ("buckets", "abm.score")]
+)
+def test_an_installed_part_may_stand_inside_another(monkeypatch, mine, rule, group):
+    builder = {"abm.allocation": "front_first", "abm.score": "by_cash"}[group]
+    point = EntryPoint("theirs", f"{__name__}:{builder}", group)
+
+    def installed(group, name=None):
+        return [point] if (group, name) == (point.group, "theirs") else []
+
+    monkeypatch.setattr(answers, "entry_points", installed)
+    table = {
+        "hybrid": {"rule": "hybrid", "parts": ["theirs"], "weights": [1.0]},
+        "buckets": {"rule": "buckets", "score": "theirs", "edges": [1e9]},
+    }[rule]
+    calls = calls_under(compose("mine", PRESETS["pro-rata"] | {"allocation": table}))
+    assert any(call.outcome.decision.amounts.any() for call in calls)
+
+
+def front_first():
+    """The first pays all it can, then the next."""
+    return lambda capacity, score, budget: np.clip(
+        budget - (np.cumsum(capacity) - capacity), 0, capacity
+    )
+
+
+def by_cash():
+    """What an account has in cash."""
+    return lambda wave, payers: wave.candidates["cash"][payers.row] * 1.0
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ("    pass", "must have a medium, one of contracts"),
+        ("    medium = 'cash'", "looks_everywhere"),
+        ("    medium, looks_everywhere = 'cash', True", "must have a method worst"),
+        ("    def __init__(self): raise SystemExit", "called exit"),
+        ("    def __init__(self): raise ValueError('no')", "raised ValueError: no"),
+    ],
+)
+def test_a_class_that_is_no_settlement_is_refused(mine, tmp_path, body, complaint):
+    (tmp_path / "mine.py").write_text(f"class Mine:\n{body}\n")
+    with pytest.raises(CompositionError, match=complaint):
+        compose("mine", PRESETS["pro-rata"] | {"settlement": "mine.py:Mine"})
+
+
+def test_a_file_that_ends_the_program_is_refused(mine, tmp_path):
+    (tmp_path / "mine.py").write_text("exit(4)\n")
+    with pytest.raises(CompositionError, match=r"mine.py fails: called exit\(4\)"):
+        compose("mine", PRESETS["pro-rata"] | {"trigger": "mine.py:trigger"})

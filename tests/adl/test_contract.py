@@ -110,3 +110,11 @@ def test_trials_reach_the_corners():
     assert {(True, False, 0), (False, True, 0), (True, False, 1000)} <= totals
     assert any(t.capacity.max(initial=0) > 2**60 for t in trials)
     assert all(0 <= int(t.capacity.sum()) < 2**63 for t in trials)
+
+
+def test_a_function_that_ends_the_program_is_told_so_in_words():
+    def ends(capacity, score, budget):
+        raise SystemExit(3)
+
+    breaches = {breach.rule: breach for breach in contract.check(ends).breaches}
+    assert breaches["exception"].message == "called exit(3), must not end the program"

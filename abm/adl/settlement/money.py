@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from abm.adl.record import CASH_HAIRCUT, Payers
-from abm.adl.settlement.base import Entries, Medium, Rounded, money_needed
+from abm.adl.settlement.base import Entries, Medium, Rounded, money_needed, portion
 from abm.adl.sharing.rounding import ROUNDINGS
 from abm.adl.wave import Wave
 from abm.compiled import kernel
@@ -161,7 +161,7 @@ class Charge:
             debts[0::2] += debts[1::2]
             debts[1::2] = 0
         groups = np.flatnonzero(debts)
-        return groups, np.ceil(debts[groups] * theta).astype(np.int64)
+        return groups, portion(debts[groups], theta)
 
     def rounded(
         self, wave: Wave, payers: Payers, members: Array, capacity: Array, amounts: Array

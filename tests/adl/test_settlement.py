@@ -806,7 +806,7 @@ def test_whoever_the_price_takes_below_zero_at_the_bottom_is_short_afterwards():
 @pytest.mark.parametrize(
     ("settlement", "eligibility", "over", "complaint"),
     [
-        ("contracts", "profits", {}, "capacity is in cash, but the settlement is in"),
+        ("contracts", "profits", {}, "is for settlement = .cash., not for .contracts."),
         ("charge", "accounts", {}, "must be one of holders"),
         ("cash", "nobody", {}, "must be one of accounts, profits"),
         (contracts("entry"), "positions", {}, "nobody has a profit"),
@@ -820,7 +820,7 @@ def test_whoever_the_price_takes_below_zero_at_the_bottom_is_short_afterwards():
             {"severity": {"rule": "fixed", "share": 0.5}},
             "set by all that is missing",
         ),
-        ("cash", {"rule": "accounts", "hedged": "weight"}, {}, "has none"),
+        ("cash", {"rule": "accounts", "hedged": "weight"}, {}, "has no score"),
     ],
 )
 def test_settlements_that_do_not_fit_are_refused(settlement, eligibility, over, complaint):

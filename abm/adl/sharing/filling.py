@@ -17,7 +17,6 @@ from abm.adl.sharing.selection import payable, real, whole
 from abm.compiled import kernel
 from abm.world import Array
 
-
 _VANISHED = 2.0**-800
 """Weights smaller than this part of the largest count as none: products of what is left
 with whole amounts stay within the range of floats."""

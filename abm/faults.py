@@ -156,7 +156,8 @@ def _about_value(root: Schema, key: Key, kind: str) -> str:
         return f"unknown key; {_hint(root, key)}"
     schema = _schema_at(root, key)
     if kind in _OUT_OF_BOUNDS:
-        return f"must be {_bounds(schema, kind)}"
+        limits = (_bounds(arm, kind) for arm in _arms(root, schema))
+        return f"must be {' or '.join(filter(None, limits))}"
     phrase = _phrase(root, schema)
     if kind == "finite_number":
         phrase = phrase.replace("a number", "a finite number", 1)

@@ -192,8 +192,7 @@ class Policy:
         if rank is None:
             return np.full(count, np.nan)
         accept = functools.partial(checked.score, count=count)
-        score = self._ask("allocation score", wave, accept, rank, wave, payers)
-        return _weighted(score, payers.weight)
+        return self._ask("allocation score", wave, accept, rank, wave, payers)
 
     def _share_out(
         self,
@@ -243,18 +242,6 @@ def _asked_together(payers: Payers) -> list[Array]:
     if not len(payers.tier):
         return [np.ones(len(payers.row), bool)]
     return [payers.tier == tier for tier in np.unique(payers.tier)]
-
-
-def _weighted(score: Array, weight: Array) -> Array:
-    """Scores times weights, and negative ones divided: less weight ranks lower.
-
-    Of several columns the first is weighted.
-    """
-    if not len(weight):
-        return score
-    first = score if score.ndim == 1 else score[:, 0]
-    first = np.where(first >= 0, first * weight, first / weight)
-    return first if score.ndim == 1 else np.column_stack([first, score[:, 1:]])
 
 
 def _check_entries(decision: Decision, entries: Entries) -> None:

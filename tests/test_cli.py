@@ -196,6 +196,7 @@ def test_wave_prints_who_pays_what_under_each_policy():
     }
     assert rows["1"][3:] == ["3.50", "44%", "4.80", "60%"]
     assert rows["2"][3:] == ["4.00", "100%", "2.40", "60%"]
+    assert "largest capacity                   3.50 (3.00)   4.80 (3.00)" in done.output
     told = json.loads(adl("wave", FIVE, "--json", "--set", "severity=1").output)
     pro_rata = next(p for p in told["policies"] if p["policy"] == "pro-rata")
     assert pro_rata["raised_usd"] == 12.5

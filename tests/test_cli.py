@@ -188,6 +188,18 @@ def test_answers_are_listed_with_what_their_parameters_must_be():
     assert all(entry["text"] and entry["name"] in text for entry in told)
 
 
+def test_a_policy_that_is_none_is_told_what_there_is():
+    near = adl("policies", "hyperlicuid").stderr
+    assert "did you mean hyperliquid?" in near
+    far = adl("policies", "xyz").stderr
+    assert all(name in far for name in ("hyperliquid", "pro-rata", "levelling"))
+
+
+def test_axioms_are_defined_below_the_table():
+    told = adl("policies", "--axioms").output
+    assert "equal treatment: Payers who are alike pay alike." in told
+
+
 def test_wave_prints_who_pays_what_under_each_policy():
     done = adl("wave", FIVE, "--policy", "given-order", "--policy", "pro-rata")
     assert done.exit_code == 0

@@ -124,13 +124,17 @@ def _print_axioms(as_json: bool) -> None:
 
     table = axioms.table()
     if as_json:
-        print_json([row._asdict() for row in table])
+        rules = [row._asdict() for row in table]
+        print_json({"axioms": axioms.DEFINITIONS, "rules": rules})
         return
     names = list(axioms.AXIOMS)
     rows = [["rule", *names]]
     for row in table:
         rows.append([row.rule, *("yes" if row.axioms[name] else "no" for name in names)])
     print_table(rows)
+    typer.echo()
+    for name, definition in axioms.DEFINITIONS.items():
+        typer.echo(f"{name}: {definition}")
     typer.echo("\nyes: none of 300 random books breaks it. no: the worst book that does:")
     for row in table:
         for name, words in row.counterexamples.items():

@@ -5,11 +5,13 @@ ranking and allocation is made again by `abm.adl.audit` from what was recorded o
 under the policy as the manifest has it, and so is all that was booked of it: fills with
 their prices, haircuts, and what was left missing. The rows that tell of it in `waves`,
 `haircuts`, `adl_fills` and `runs` are made again, too; whatever differs is named by its
-cell.
+cell. Of all rows, audited or not, what is said twice must agree: dollars and quanta, the
+seed and the number of a run, failure and its reason, the audit's prices and the paths'.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, product
@@ -31,6 +33,7 @@ from abm.montecarlo import store, tables
 from abm.montecarlo.store import Batch, StoreError
 from abm.montecarlo.tables import Names
 from abm.scenario import Scenario, ScenarioError
+from abm.units import QUANTA_PER_USD
 
 TOLD = ("adl_fills", "haircuts", "waves")
 """Tables that follow from the calls of a run."""
@@ -97,8 +100,11 @@ def verify(folder: Path) -> Verdict:
     unreadable = {f.table for f in findings if f.message.startswith("cannot be read")}
     if unreadable & {"audit", "runs", *TOLD}:
         return Verdict(findings, _count_files(batch), 0, 0, 0)
-    findings += _of_plan(batch)
     names = Names.of(scenario)
+    findings += _of_plan(batch)
+    findings += _of_failures(batch)
+    for table in set(store.SCHEMAS) - unreadable:
+        findings += _of_money(batch, table)
     expected = set(_audited(batch, scenario))
     runs = calls = payers = 0
     for run, policy, rows, kinds in _recorded(batch, expected):
@@ -110,6 +116,9 @@ def verify(folder: Path) -> Verdict:
             recorded = [audit.rebuilt(row) for row in rows]
             with np.errstate(all="ignore"):
                 findings += _of_run(batch, names, policies[policy], run, recorded, kinds)
+                findings += _of_times(run, policy, recorded)
+                if "paths" not in unreadable:
+                    findings += _of_prices(batch, names, run, policy, recorded)
         except Exception as error:
             # Nothing is known of a record that was tampered with, so nothing is assumed.
             message = f"cannot be rebuilt: {type(error).__name__}: {error}"
@@ -171,6 +180,76 @@ def _of_plan(batch: Batch) -> Iterator[Finding]:
             yield Finding("runs", run, policy, message=f"has {times} rows, must have 1")
     for run, policy in found:
         yield Finding("runs", run, policy, message="is not in the plan")
+
+
+def _of_failures(batch: Batch) -> Iterator[Finding]:
+    """Every run has the seed of its number, and a reason if and only if it failed."""
+    rows = batch.table("runs", columns=["run", "policy", "seed", "failed", "error"])
+    for row in rows.to_pylist():
+        run, policy = row["run"], row["policy"]
+        seed = None if run is None else batch.manifest["first_seed"] + run
+        if row["seed"] != seed:
+            yield Finding(
+                "runs", run, policy, column="seed", recorded=row["seed"], rebuilt=seed
+            )
+        if row["failed"] is None or row["failed"] != bool(row["error"]):
+            message = f"failed is {row['failed']}, but error is {row['error']!r}"
+            yield Finding("runs", run, policy, column="failed", message=message)
+
+
+def _of_money(batch: Batch, table: str) -> Iterator[Finding]:
+    """Where a row has an amount in quanta and in USD, they are the same amount."""
+    columns = store.SCHEMAS[table].names
+    for exact in (name for name in columns if name.endswith("_quanta")):
+        dollars = exact.removesuffix("_quanta") + "_usd"
+        if dollars not in columns:
+            continue
+        rows = batch.table(table, columns=["run", "policy", exact, dollars])
+        wanted = pc.divide(rows[exact].cast("float64"), float(QUANTA_PER_USD))
+        for row in _differing(rows[dollars], wanted):
+            run, policy, _, recorded = (
+                rows[name][row].as_py() for name in rows.schema.names
+            )
+            yield Finding(
+                table, run, policy, column=dollars, row=row, recorded=recorded,
+                rebuilt=wanted[row].as_py(),
+            )  # fmt: skip
+
+
+def _of_times(run: int, policy: str, calls: Sequence[Call]) -> Iterator[Finding]:
+    """Calls come one after the other, and waves are counted from zero."""
+    wave, now_s = -1, -math.inf
+    for call in calls:
+        here = call.wave
+        if here.now_s <= now_s:
+            message = f"is at {here.now_s:g} s, not after the call before it"
+            yield Finding("audit", run, policy, here.number, here.now_s, message=message)
+        if here.number not in (max(wave, 0), wave + 1):
+            message = f"comes after wave {wave}" if wave >= 0 else "is the first"
+            yield Finding("audit", run, policy, here.number, here.now_s, message=message)
+        wave, now_s = here.number, here.now_s
+
+
+def _of_prices(
+    batch: Batch, names: Names, run: int, policy: str, calls: Sequence[Call]
+) -> Iterator[Finding]:
+    """Marks and indices of calls are those of the paths, where these tell the same time."""
+    columns = ["time_s", "market", "mark_usd", "index_usd"]
+    paths = batch.table("paths", columns, _of_one(run, policy)).to_pylist()
+    told = {(row["time_s"], row["market"]): row for row in paths}
+    for call in calls:
+        for market, name in enumerate(names.markets):
+            row = told.get((call.wave.now_s, str(name)))
+            if row is None:
+                continue
+            for price in ("mark", "index"):
+                ticks = int(getattr(call.wave, price)[market])
+                wanted, recorded = ticks * names.tick_usd[market], row[f"{price}_usd"]
+                if not np.isclose(recorded, wanted, rtol=1e-9, atol=0.0):
+                    yield Finding(
+                        "paths", run, policy, call.wave.number, call.wave.now_s,
+                        column=f"{price}_usd", recorded=recorded, rebuilt=wanted,
+                    )  # fmt: skip
 
 
 # --- what is rebuilt from ---------------------------------------------------------------

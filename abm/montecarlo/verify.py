@@ -33,13 +33,16 @@ from abm.montecarlo import store, tables
 from abm.montecarlo.store import Batch, StoreError
 from abm.montecarlo.tables import Names
 from abm.scenario import Scenario, ScenarioError
-from abm.units import QUANTA_PER_USD
+from abm.units import usd
 
 TOLD = ("adl_fills", "haircuts", "waves")
 """Tables that follow from the calls of a run."""
 
 
 _CALLS_AT_A_TIME = 32
+
+_LAST_BITS = 1e-15
+"""By so much of itself may an amount in USD differ from its quanta."""
 
 
 class Finding(NamedTuple):
@@ -204,16 +207,19 @@ def _of_money(batch: Batch, table: str) -> Iterator[Finding]:
         dollars = exact.removesuffix("_quanta") + "_usd"
         if dollars not in columns:
             continue
-        rows = batch.table(table, columns=["run", "policy", exact, dollars])
-        wanted = pc.divide(rows[exact].cast("float64"), float(QUANTA_PER_USD))
-        for row in _differing(rows[dollars], wanted):
-            run, policy, _, recorded = (
-                rows[name][row].as_py() for name in rows.schema.names
-            )
-            yield Finding(
-                table, run, policy, column=dollars, row=row, recorded=recorded,
-                rebuilt=wanted[row].as_py(),
-            )  # fmt: skip
+        rows = batch.table(table, columns=["run", "policy", exact, dollars]).to_pylist()
+        for number, row in enumerate(rows):
+            amount, recorded = row[exact], row[dollars]
+            wanted = None if amount is None else usd(amount)
+            if wanted is None or recorded is None:
+                same = wanted is recorded
+            else:
+                same = math.isclose(recorded, wanted, rel_tol=_LAST_BITS)
+            if not same:
+                yield Finding(
+                    table, row["run"], row["policy"], column=dollars, row=number,
+                    recorded=recorded, rebuilt=wanted,
+                )  # fmt: skip
 
 
 def _of_times(run: int, policy: str, calls: Sequence[Call]) -> Iterator[Finding]:

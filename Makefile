@@ -18,7 +18,8 @@ demo: install
 	$(BIN)/adl run configs/oct10.toml --out runs/demo --overwrite
 
 test: install lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -c "from abm.warm import warm_up; warm_up()"
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from tqdm import tqdm
 
 from abm import compiled, scenario
+from abm.world import World
 
 _TINY = {
     "name": "warm-up",
@@ -44,72 +48,112 @@ def warm_up(quiet: bool = False) -> None:
             flush=True,
         )
     begun = time.perf_counter()
-    stages = _stages()
-    with tqdm(
+    stages = [*_market_stages(), warm_up_step, warm_up_adl, warm_up_sharing]
+    bar = tqdm(
         total=len(stages), unit="stage", disable=None if cold and not quiet else True
-    ) as bar:
+    )
+    with bar, _helper(cold) as finish_helper:
         for stage in stages:
+            if stage is warm_up_step:
+                finish_helper()
             stage()
             bar.update()
     if cold and not quiet:
         print(f"Compiled in {time.perf_counter() - begun:.0f} s.", file=sys.stderr)
 
 
-def _stages() -> list[Callable[[], object]]:
-    """Calls that compile the kernels, the small ones first."""
-    from abm import genesis, step
-    from abm import world as w
+@contextmanager
+def _helper(cold: bool) -> Iterator[Callable[[], object]]:
+    """A second process that compiles what the market does not need, into the same cache.
+
+    Gives a function that waits for it. Without it, or if it fails, this process compiles
+    all: what it finds in the cache it only loads.
+    """
+    if not cold or (os.cpu_count() or 1) < 2:
+        yield lambda: None
+        return
+    code = "from abm import warm; warm.warm_up_adl(); warm.warm_up_sharing()"
+    nowhere = subprocess.DEVNULL
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=nowhere, stderr=nowhere)
+    try:
+        yield process.wait
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _tiny_world() -> World:
+    from abm import genesis
+
+    return genesis.new_world(scenario.from_mapping(_TINY), 1)
+
+
+def _market_stages() -> list[Callable[[], object]]:
+    """Calls that compile what a step is made of, one part at a time."""
+    from abm.market.makers import requote
+    from abm.traders.habits import let_traders_act
+    from abm.venue.liquidation import liquidate
+
+    worlds: list[World] = []
+    return [
+        lambda: worlds.append(_tiny_world()),
+        lambda: requote(worlds[0]),
+        lambda: let_traders_act(worlds[0]),
+        lambda: liquidate(worlds[0]),
+    ]
+
+
+def warm_up_step() -> None:
+    """Take a step, and end a run."""
+    from abm.adl.compose import PRESETS, compose
+    from abm.engine import Engine
+
+    engine = Engine(_tiny_world(), compose("none", PRESETS["none"]))
+    engine.run_to(2)
+    engine.finish()
+
+
+def warm_up_adl() -> None:
+    """Gather a wave and settle nothing in every way, and move the step's prices."""
     from abm.adl import eligibility, scores, seniority, settlement
     from abm.adl.answers import build
     from abm.adl.compose import PRESETS, compose
     from abm.adl.record import Payers
     from abm.adl.wave import gather
     from abm.engine import Engine
-    from abm.market.makers import requote
-    from abm.traders.habits import let_traders_act
     from abm.venue.ledger import stop_cutting_withdrawals
-    from abm.venue.liquidation import liquidate
 
-    tiny = scenario.from_mapping(_TINY)
-    worlds: list[w.World] = []
+    world = _tiny_world()
+    _warm_up_prices(world)
     none = np.zeros(0, np.int64)
+    wave = gather(world, 0, True)
+    payers = Payers(none, none, none, none)
+    entry = {"rule": "contracts", "price": "entry"}
+    for answer in (entry, "cash", "withdrawals"):
+        part = build("settlement", answer, settlement.ANSWERS)
+        part.book(world, wave, part.entries(wave, payers, none, none))
+        part.worst(wave)
+    for who in (eligibility.positions(), eligibility.profits(), eligibility.holders()):
+        who(wave, wave.candidates["value"].copy(), ())
+    stop_cutting_withdrawals(world.ledger)
+    seniority.tiers(gather(world, 0, True), payers, [none])
+    scores.random()(wave, payers)
+    engine = Engine(world, compose("none", PRESETS["none"]))
+    engine.answer_if_asked()
+    engine.answer_wave()
 
-    def settle_nothing() -> None:
-        wave = gather(worlds[0], 0, True)
-        payers = Payers(none, none, none, none)
-        entry = {"rule": "contracts", "price": "entry"}
-        for answer in (entry, "cash", "withdrawals"):
-            part = build("settlement", answer, settlement.ANSWERS)
-            entries = part.entries(wave, payers, none, none)
-            part.book(worlds[0], wave, entries)
-            part.worst(wave)
-        for who in (eligibility.positions(), eligibility.profits(), eligibility.holders()):
-            who(wave, wave.candidates["value"].copy(), ())
-        stop_cutting_withdrawals(worlds[0].ledger)
-        seniority.tiers(gather(worlds[0], 0, True), payers, [none])
 
-    def rank_by_chance() -> None:
-        wave = gather(worlds[0], 0, True)
-        scores.random()(wave, Payers(none, none, none, none))
+def _warm_up_prices(world: World) -> None:
+    """What a step does with prices, money and the record of a step."""
+    from abm import step
+    from abm.market.marks import update_marks
+    from abm.market.oracle import move_index
+    from abm.venue.funding import accrue_funding
 
-    def finish() -> None:
-        engine = Engine(worlds[0], compose("none", PRESETS["none"]))
-        engine.run_to(tiny.time.steps)
-        engine.answer_if_asked()
-        engine.answer_wave()
-        engine.finish()
-
-    return [
-        lambda: worlds.append(genesis.new_world(tiny, 1)),
-        lambda: requote(worlds[0]),
-        lambda: let_traders_act(worlds[0]),
-        lambda: liquidate(worlds[0]),
-        lambda: step.advance(worlds[0], 1),
-        settle_nothing,
-        rank_by_chance,
-        warm_up_sharing,
-        finish,
-    ]
+    move_index(world)
+    update_marks(world.markets, world.book)
+    accrue_funding(world)
+    step.record(world)
 
 
 def warm_up_sharing() -> None:
@@ -124,7 +168,6 @@ def warm_up_sharing() -> None:
     capacity, share = np.array([3, 4, 5]), np.array([0.5, 0.9, 1.0])
     queue(capacity, share, 5)
     pro_rata(capacity, 5)
-    last_takes_rest(capacity, 5)
     capped_pro_rata(capacity, share, 5)
     levelling_down(capacity, 5)
     last_takes_rest(capacity, 5)

@@ -60,20 +60,20 @@ def test_a_batch_killed_again_and_again_ends_byte_for_byte_like_one_that_was_not
     folder = tmp_path / "killed"
     moments = random.Random(5)
     kills = 0
-    for _ in range(8):
+    while kills < 5:
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, folder, MINIMAL, *PLAN], start_new_session=True
         )
+        while not (folder / "manifest.json").exists() and child.poll() is None:
+            time.sleep(0.02)
         try:
-            child.wait(timeout=moments.uniform(0.9, 2.6))
+            child.wait(timeout=moments.uniform(0.0, 1.2))
             break
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
             kills += 1
-    else:
-        resume_batch(folder, workers=1, quiet=True)
-    (folder / ".lock").unlink(missing_ok=True)
+    resume_batch(folder, workers=1, quiet=True)
     assert kills > 0
     assert contents(folder) == contents(whole)
 
@@ -154,15 +154,15 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
 
 
 def test_a_batch_stops_when_the_mean_is_known_whatever_the_workers(tmp_path):
-    rule = "run.stop={measure='fees_usd', half_width=0.4, relative=true, least_runs=16}"
-    given = plan("run.runs=200", "run.block=8", "run.policies=['none']", rule)
+    rule = "run.stop={measure='fees_usd', half_width=0.6, relative=true, least_runs=16}"
+    given = plan("run.runs=96", "run.block=8", "run.policies=['none']", rule)
     found = []
     for workers in (1, 2):
         folder = tmp_path / str(workers)
         batch = run_batch(given, folder, workers=workers, quiet=True)
         stopped = batch.manifest["stopped"]
-        assert 16 <= stopped["runs"] < 200
-        assert stopped["half_width"] <= 0.4 * stopped["mean"]
+        assert 16 <= stopped["runs"] < 96
+        assert stopped["half_width"] <= 0.6 * stopped["mean"]
         assert len(batch.frame("runs")) == stopped["runs"] * len(batch.policies)
         found.append(contents(folder))
     assert found[0] == found[1]

@@ -105,10 +105,10 @@ def verify(folder: Path) -> Verdict:
         return Verdict(findings, _count_files(batch), 0, 0, 0)
     names = Names.of(scenario)
     findings += _of_plan(batch)
-    findings += _of_failures(batch)
-    for table in set(store.SCHEMAS) - unreadable:
-        findings += _of_money(batch, table)
     expected = set(_audited(batch, scenario))
+    findings += _of_failures(batch, expected)
+    for table in set(store.SCHEMAS) - unreadable:
+        findings += _of_money(batch, table, expected)
     runs = calls = payers = 0
     for run, policy, rows, kinds in _recorded(batch, expected):
         if (run, policy) not in expected:
@@ -185,23 +185,33 @@ def _of_plan(batch: Batch) -> Iterator[Finding]:
         yield Finding("runs", run, policy, message="is not in the plan")
 
 
-def _of_failures(batch: Batch) -> Iterator[Finding]:
-    """Every run has the seed of its number, and a reason if and only if it failed."""
+def _of_failures(batch: Batch, rebuilt: set[tuple[int, str]]) -> Iterator[Finding]:
+    """A run has the seed of its number, and a reason if and only if it failed.
+
+    Those that are `rebuilt` are held against all of that, so they are passed over here.
+    """
+    first = batch.manifest["first_seed"]
+    if not isinstance(first, int):
+        yield Finding(store.MANIFEST, message=f"first_seed = {first!r} is no whole number")
+        return
     rows = batch.table("runs", columns=["run", "policy", "seed", "failed", "error"])
     for row in rows.to_pylist():
-        run, policy = row["run"], row["policy"]
-        seed = None if run is None else batch.manifest["first_seed"] + run
-        if row["seed"] != seed:
-            yield Finding(
-                "runs", run, policy, column="seed", recorded=row["seed"], rebuilt=seed
-            )
+        run, policy, seed = row["run"], row["policy"], row["seed"]
+        if (run, policy) in rebuilt:
+            continue
+        wanted = None if run is None else first + run
+        if seed != wanted:
+            yield Finding("runs", run, policy, column="seed", recorded=seed, rebuilt=wanted)
         if row["failed"] is None or row["failed"] != bool(row["error"]):
             message = f"failed is {row['failed']}, but error is {row['error']!r}"
             yield Finding("runs", run, policy, column="failed", message=message)
 
 
-def _of_money(batch: Batch, table: str) -> Iterator[Finding]:
-    """Where a row has an amount in quanta and in USD, they are the same amount."""
+def _of_money(batch: Batch, table: str, rebuilt: set[tuple[int, str]]) -> Iterator[Finding]:
+    """Where a row has an amount in quanta and in USD, they are the same amount.
+
+    Rows of runs that are `rebuilt` are passed over.
+    """
     columns = store.SCHEMAS[table].names
     for exact in (name for name in columns if name.endswith("_quanta")):
         dollars = exact.removesuffix("_quanta") + "_usd"
@@ -209,6 +219,8 @@ def _of_money(batch: Batch, table: str) -> Iterator[Finding]:
             continue
         rows = batch.table(table, columns=["run", "policy", exact, dollars]).to_pylist()
         for number, row in enumerate(rows):
+            if (row["run"], row["policy"]) in rebuilt:
+                continue
             amount, recorded = row[exact], row[dollars]
             wanted = None if amount is None else usd(amount)
             if wanted is None or recorded is None:

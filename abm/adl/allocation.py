@@ -50,12 +50,20 @@ class Allocation(NamedTuple):
 
     `share(capacity, score, budget)` gives whole amounts for one group of payers, with
     ``0 <= x <= capacity`` and ``sum(x) = min(budget, sum(capacity))``. The score has a row
-    a payer and so many columns, flat if one.
+    a payer and so many columns, flat if one. `ranks` says that who scores more pays more
+    or earlier, so that the weights of payers can multiply the score: see `_ranked`.
     """
 
     share: Sharing
     score: Score | None = None
     columns: int = 1
+    ranks: bool = False
+
+
+def _ranked(share: Sharing, score: Score, columns: int = 1) -> Allocation:
+    """A rule under which who scores more pays more, by scores times weights of payers."""
+    weighed = scores.weighed(score)
+    return Allocation(share, weighed, columns, ranks=True)
 
 
 # --- queues -----------------------------------------------------------------------------
@@ -68,7 +76,14 @@ def by_queue(*, score: Answer) -> Allocation:
     Asks the fewest accounts if the score is capacity.
     """
     rank = build("allocation.score", score, scores.ANSWERS)
-    return Allocation(_in_a_queue, rank, scores.columns_of(score))
+    return _queue_by(rank, score)
+
+
+def _queue_by(rank: Score, answer: Answer) -> Allocation:
+    columns = scores.columns_of(answer)
+    if scores.is_measure(answer):
+        return _ranked(_in_a_queue, rank, columns)
+    return Allocation(_in_a_queue, rank, columns)
 
 
 def _in_a_queue(capacity: Array, score: Array, budget: int) -> Array:
@@ -77,18 +92,17 @@ def _in_a_queue(capacity: Array, score: Array, budget: int) -> Array:
     return queue.queue(capacity, score, budget)
 
 
-def lexicographic(*, by: list[Answer]) -> Allocation:
+def lexicographic(*, by: scores.Several) -> Allocation:
     """A queue by several scores, each of which breaks the ties of those before it.
 
     Ethereal's order is ``by = ["leverage", "profit", "smallest-balance", "newest"]``.
     """
-    columns = sum(map(scores.columns_of, by))
-    return Allocation(_in_a_queue, scores.lexicographic(by=by), columns)
+    return _queue_by(scores.lexicographic(by=by), {"rule": "lexicographic", "by": by})
 
 
 def in_random_order() -> Allocation:
     """A queue in an order drawn by lot for each wave."""
-    return Allocation(_in_a_queue, scores.random())
+    return _ranked(_in_a_queue, scores.random())
 
 
 def from_random_start(*, scan: scores.Scan = 500) -> Allocation:
@@ -120,7 +134,7 @@ def by_proportion(
         return Allocation(pro_rata)
     names = {"contracts": "contracts", "equity": "wealth", "profit": "account-profit"}
     score = scores.ANSWERS[names[by]]()
-    return Allocation(proportional.by_weight, _not_negative(score))
+    return _ranked(proportional.by_weight, _not_negative(score))
 
 
 def by_contracts() -> Allocation:
@@ -141,7 +155,10 @@ def _not_negative(score: Score) -> Score:
     return lambda wave, payers: np.maximum(score(wave, payers), 0.0)
 
 
-def capped(*, cap: Share) -> Allocation:
+Cap = Annotated[float, Field(strict=True, gt=0.0, le=1.0)]
+
+
+def capped(*, cap: Cap) -> Allocation:
     """Everyone pays the same share of capacity, and nobody more than the cap.
 
     Water-filling, arXiv 2512.01112, "capped pro-rata". What the caps leave open is left
@@ -210,7 +227,7 @@ RISKS: dict[str, Callable[..., Callable[[Array], Array]]] = {
 """What the leverage of an account says of its risk, a dollar of equity."""
 
 
-def risk_weighted(*, risk: Answer = "linear", cap: Share = 1.0) -> Allocation:
+def risk_weighted(*, risk: Answer = "linear", cap: Cap = 1.0) -> Allocation:
     """Shares in proportion to risk: ``h = min(cap, tau * risk(leverage))``.
 
     Risk-aware pro-rata of arXiv 2512.01112, section 7: `risk` is one of "leverage",
@@ -224,7 +241,7 @@ def risk_weighted(*, risk: Answer = "linear", cap: Share = 1.0) -> Allocation:
         return proportional.risk_weighted(capacity, score, budget, cap=caps)
 
     leverage_of = scores.leverage()
-    return Allocation(share, lambda wave, payers: weigh(leverage_of(wave, payers)))
+    return _ranked(share, lambda wave, payers: weigh(leverage_of(wave, payers)))
 
 
 def greedy(*, risk: Answer = "linear") -> Allocation:
@@ -235,7 +252,7 @@ def greedy(*, risk: Answer = "linear") -> Allocation:
     """
     weigh = build("allocation.risk", risk, RISKS)
     leverage_of, equity_of = scores.leverage(), scores.wealth()
-    return Allocation(
+    return _ranked(
         queue.greedy_by_risk,
         lambda wave, payers: weigh(leverage_of(wave, payers)) * equity_of(wave, payers),
     )
@@ -404,7 +421,12 @@ def project(*, share: Share = 0.0) -> Allocation:
 # --- made from others -------------------------------------------------------------------
 
 
-def buckets(*, score: Answer, edges: list[Number], inside: Answer = "pro-rata") -> Any:
+def buckets(
+    *,
+    score: Answer,
+    edges: Annotated[list[Number], Field(min_length=1)],
+    inside: Answer = "pro-rata",
+) -> Allocation:
     """Payers fall into buckets by score; the highest bucket pays first, one after another.
 
     `edges` are the scores at which a higher bucket begins; within a bucket another
@@ -413,6 +435,8 @@ def buckets(*, score: Answer, edges: list[Number], inside: Answer = "pro-rata") 
     if any(above <= below for below, above in itertools.pairwise(edges)):
         raise CompositionError("allocation.edges: must rise")
     rank = build("allocation.score", score, scores.ANSWERS)
+    if is_rank := scores.is_measure(score):
+        rank = scores.weighed(rank)
     inner = part("allocation.inside", inside)
     widths = (scores.columns_of(score), inner.columns)
     columns = _Columns((rank, inner.score), widths)
@@ -425,7 +449,8 @@ def buckets(*, score: Answer, edges: list[Number], inside: Answer = "pro-rata") 
             capacity, bucket, columns.of(score, 1), budget=budget, rule=inner.share
         )
 
-    return Allocation(share, columns, sum(widths))
+    ranks = is_rank and (inner.ranks or inner.score is None)
+    return Allocation(share, columns, sum(widths), ranks)
 
 
 def hybrid(
@@ -448,7 +473,7 @@ def hybrid(
         ]
         return mixing.mixture(capacity, given, weights, budget)
 
-    return Allocation(share, columns, sum(widths))
+    return Allocation(share, columns, sum(widths), all(rule.ranks for rule in rules))
 
 
 class _Columns:
@@ -490,9 +515,14 @@ def _as_columns(score: Array) -> Array:
 # --- given by hand ----------------------------------------------------------------------
 
 
+Weights = Annotated[
+    dict[str, Annotated[float, Field(ge=0.0, le=1e15)]], Field(min_length=1)
+]
+
+
 def by_account(
     *,
-    weights: dict[str, Annotated[float, Field(ge=0.0, le=1e15)]] | None = None,
+    weights: Weights | None = None,
     file: Text | None = None,
     others: Annotated[float, Field(ge=0.0, le=1e15)] = 0.0,
 ) -> Allocation:
@@ -510,7 +540,7 @@ def by_account(
         accounts = wave.candidates["account"][payers.row].tolist()
         return np.array([given.get(account, others) for account in accounts], np.float64)
 
-    return Allocation(proportional.by_weight, score)
+    return _ranked(proportional.by_weight, score)
 
 
 def _by_number(table: Mapping[str, float]) -> dict[int, float]:
@@ -532,9 +562,14 @@ def _read_weights(file: str) -> dict[int, float]:
     """
     try:
         with Path(file).open(encoding="utf-8", newline="") as lines:
-            return dict(_weights_in(csv.DictReader(lines), file))
+            found = dict(_weights_in(csv.DictReader(lines), file))
     except (OSError, UnicodeDecodeError) as error:
         raise CompositionError(f"allocation.file = {file!r}: {error}") from error
+    if not found:
+        raise CompositionError(
+            f"allocation.file = {file!r}: must have a row with an account and its weight"
+        )
+    return found
 
 
 def _weights_in(rows: Any, file: str) -> Iterator[tuple[int, float]]:
@@ -576,6 +611,9 @@ ANSWERS: dict[str, Callable[..., Allocation]] = {
 FOR_CONTRACTS = frozenset(("leverage-filling", "min-max-lots"))
 """Rules that close positions: an amount of cash means nothing to them."""
 
+CAPPED = frozenset(("capped", "risk-weighted"))
+"""Rules with a cap on the share of a capacity."""
+
 
 def part(question: str, answer: Any) -> Allocation:
     """The allocation that an answer describes; a user's function shares by capacity.
@@ -604,6 +642,15 @@ def misfits(answer: Any) -> Iterator[str]:
     for name in _rules_in(answer):
         if name in FOR_CONTRACTS:
             yield f"{name} closes positions, but the settlement is in cash"
+
+
+def caps_shares(answer: Any) -> bool:
+    """Whether an allocation takes no more than a share of a capacity."""
+    if not isinstance(answer, Mapping):
+        return False
+    nested = (answer.get("inside"), *answer.get("parts", ()))
+    is_capped = answer.get("rule") in CAPPED and answer.get("cap", 1.0) < 1.0
+    return is_capped or any(map(caps_shares, nested))
 
 
 def _rules_in(answer: Any) -> Iterator[str]:

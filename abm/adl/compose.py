@@ -15,7 +15,7 @@ from abm.adl import (
     venues,
 )
 from abm.adl.answers import Answer, CompositionError, build
-from abm.adl.eligibility import Accounts, Holders, Positions
+from abm.adl.eligibility import Accounts, Eligibility, Holders, Positions
 from abm.adl.policy import Policy
 from abm.adl.settlement.lots import Contracts
 from abm.adl.settlement.money import Charge
@@ -76,7 +76,7 @@ def compose(name: str, table: Mapping[str, Answer]) -> Policy:
         allocation=allocation.part("allocation", answers["allocation"]),
         settlement=build("settlement", answers["settlement"], settlement.ANSWERS),
     )
-    for complaint in _misfits(policy, {q: rule_of(answers[q]) for q in QUESTIONS}):
+    for complaint in _misfits(policy, answers):
         raise CompositionError(complaint)
     if policy.settlement.medium == "cash":
         for reason in allocation.misfits(answers["allocation"]):
@@ -110,15 +110,16 @@ def rule_of(answer: Answer) -> str:
     return answer if isinstance(answer, str) else str(answer["rule"])
 
 
-def _misfits(policy: Policy, rules: Mapping[str, str]) -> Iterator[str]:
+def _misfits(policy: Policy, answers: Mapping[str, Answer]) -> Iterator[str]:
     """What answers ask of each other, and do not get."""
+    rules = {question: rule_of(answers[question]) for question in QUESTIONS}
     paid_in, who = policy.settlement, policy.eligibility
     medium = eligibility.MEDIUM.get(rules["eligibility"], paid_in.medium)
     if medium != paid_in.medium:
         fitting = [rule for rule, m in eligibility.MEDIUM.items() if m == paid_in.medium]
         yield (
-            f"eligibility = {rules['eligibility']!r}: its capacity is in {medium}, but the "
-            f"settlement is in {paid_in.medium}; must be one of {', '.join(fitting)}"
+            f"eligibility = {rules['eligibility']!r}: is for settlement = {medium!r}, not "
+            f"for {paid_in.medium!r}; must be one of {', '.join(fitting)}"
         )
     at_entry = isinstance(paid_in, Contracts) and paid_in.price == "entry"
     if at_entry and isinstance(who, Positions) and who.profit == "settlement":
@@ -137,14 +138,54 @@ def _misfits(policy: Policy, rules: Mapping[str, str]) -> Iterator[str]:
                 f"allocation = {rules['allocation']!r}: a charge is the same for every "
                 f"lot; must be {' or '.join(BY_LOTS)}"
             )
-    if isinstance(paid_in, Withdrawals) and rules["severity"] != "all":
+    if isinstance(paid_in, Withdrawals):
+        yield from _unused_by_withdrawals(rules)
+    if isinstance(paid_in, Contracts) and paid_in.rounding == "whole-positions":
+        yield from _splits(who, answers)
+    is_weighted = isinstance(who, Positions | Accounts) and who.hedged == "weight"
+    if is_weighted and not policy.allocation.ranks:
+        lacks = (
+            "has no score"
+            if policy.allocation.score is None
+            else "has a score by which more does not mean to pay more"
+        )
+        yield (
+            "eligibility.hedged = 'weight': multiplies scores by the net delta, but "
+            f"allocation = {rules['allocation']!r} {lacks}; must be same, last or exempt"
+        )
+
+
+def _unused_by_withdrawals(rules: Mapping[str, str]) -> Iterator[str]:
+    """Answers that withdrawals would not look at, since nothing is shared in the wave."""
+    if rules["severity"] != "all":
         yield (
             f"severity = {rules['severity']!r}: the haircut of withdrawals is set by all "
             "that is missing; must be all"
         )
-    is_weighted = isinstance(who, Positions | Accounts) and who.hedged == "weight"
-    if is_weighted and policy.allocation.score is None:
+    for question, only in (("seniority", "none"), ("allocation", "pro-rata")):
+        if rules[question] != only:
+            yield (
+                f"{question} = {rules[question]!r}: every withdrawal is cut by the same "
+                f"share and nothing is taken in the wave; must be {only}"
+            )
+
+
+def _splits(who: Eligibility, answers: Mapping[str, Answer]) -> Iterator[str]:
+    """What would close a part of a position that is to be closed whole."""
+    whole = "settlement.rounding = 'whole-positions': closes positions whole, but"
+    if isinstance(who, Positions) and (who.caps.in_wave or who.caps.in_run):
         yield (
-            "eligibility.hedged = 'weight': weighs scores, but allocation = "
-            f"{rules['allocation']!r} has none; must be same, last or exempt"
+            f"{whole} the caps of the eligibility (share_per_wave, share_per_run, "
+            "usd_per_wave, usd_per_run) let only a part be closed; must be "
+            "largest-remainder, or without caps"
+        )
+    if rule_of(answers["seniority"]) != "none":
+        yield (
+            f"{whole} seniority = {rule_of(answers['seniority'])!r} splits them into "
+            "tiers; must be largest-remainder, or seniority none"
+        )
+    if allocation.caps_shares(answers["allocation"]):
+        yield (
+            f"{whole} allocation.cap lets only a share be closed; must be "
+            "largest-remainder, or without a cap"
         )

@@ -1,4 +1,9 @@
-"""What a trader can see of a queue: lights and quantiles as venues publish them."""
+"""What a trader can see of a queue: lights and quantiles as venues publish them.
+
+For holding a score of `abm.adl.scores` against what a venue shows its traders, who do not
+see the score itself: the tests check the queues of presets against the lights in venues'
+own examples. A policy looks at none of this.
+"""
 
 from __future__ import annotations
 

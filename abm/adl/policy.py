@@ -149,9 +149,10 @@ class Policy:
         """What ranks or weighs payers, NaN where the allocation needs nothing."""
         if self.allocation.score is None:
             return np.full(len(payers.row), np.nan)
-        score = self._ask("allocation score", wave, self.allocation.score, wave, payers)
+        rank = self.allocation.score
+        score: Array = self._ask("allocation score", wave, rank, wave, payers)
         self._check_score(wave, score, len(payers.row))
-        return _weighted(score, payers.weight)
+        return score
 
     def _share_out(
         self,
@@ -253,18 +254,6 @@ def _asked_together(payers: Payers) -> list[Array]:
     if not len(payers.tier):
         return [np.ones(len(payers.row), bool)]
     return [payers.tier == tier for tier in np.unique(payers.tier)]
-
-
-def _weighted(score: Array, weight: Array) -> Array:
-    """Scores times weights, and negative ones divided: less weight ranks lower.
-
-    Of several columns the first is weighted.
-    """
-    if not len(weight):
-        return score
-    first = score if score.ndim == 1 else score[:, 0]
-    first = np.where(first >= 0, first * weight, first / weight)
-    return first if score.ndim == 1 else np.column_stack([first, score[:, 1:]])
 
 
 def _check_entries(decision: Decision, entries: Entries) -> None:

@@ -24,6 +24,10 @@ Score = Callable[[Wave, Payers], Array]
 """Gives floats of shape (payers,), or (payers, columns) for rules that look at several."""
 
 
+Several = Annotated[list[Answer], Field(min_length=1)]
+"""Answers that name scores, of which each breaks the ties of those before it."""
+
+
 # --- what positions and accounts are like -----------------------------------------------
 
 
@@ -304,7 +308,7 @@ def _start(wave: Wave, group: int, count: int) -> int:
 # --- several at once --------------------------------------------------------------------
 
 
-def lexicographic(*, by: list[Answer]) -> Score:
+def lexicographic(*, by: Several) -> Score:
     """Several scores, each of which breaks the ties of those before it."""
     ranks: list[Score] = [build(f"by[{i}]", one, ANSWERS) for i, one in enumerate(by)]
     return lambda wave, payers: np.column_stack([rank(wave, payers) for rank in ranks])
@@ -343,6 +347,37 @@ def columns_of(answer: Answer) -> int:
     if answer.get("rule") == "lexicographic":
         return sum(map(columns_of, answer.get("by", ())))
     return columns_of(str(answer.get("rule")))
+
+
+NO_MEASURES = frozenset(("smallest-balance", "newest", "oldest", "random-start"))
+"""Scores that put payers in an order only: no multiple of them says any less."""
+
+
+def is_measure(answer: Answer) -> bool:
+    """Whether half the (first) score of an answer is half as much; a user's own is."""
+    if isinstance(answer, str):
+        return answer not in NO_MEASURES
+    if answer.get("rule") == "lexicographic":
+        return is_measure(answer["by"][0])
+    return is_measure(str(answer.get("rule")))
+
+
+def weighed(score: Score) -> Score:
+    """A score times the weights of payers, if they have any.
+
+    Negative ones are divided, so that less weight ranks lower. Of several columns the
+    first is weighed.
+    """
+
+    def rank(wave: Wave, payers: Payers) -> Array:
+        own = score(wave, payers)
+        if not len(payers.weight):
+            return own
+        first = own if own.ndim == 1 else own[:, 0]
+        first = np.where(first >= 0, first * payers.weight, first / payers.weight)
+        return first if own.ndim == 1 else np.column_stack([first, own[:, 1:]])
+
+    return rank
 
 
 OF_ACCOUNTS = frozenset(

@@ -75,8 +75,12 @@ _SOLVENT = (
     "passed over: the source does not say what would become of the debt."
 )
 _HEDGED = (
-    "Every account whose net delta over all markets is below 5% counts as hedged; venues "
-    "ask for an application, a mode and a margin type first."
+    "Every account whose net delta is below 5% counts as hedged; venues ask for an "
+    "application, a mode and a margin type first."
+)
+_OVER_ALL = (
+    "The venue tests the net delta of each underlying asset; here it is over all markets "
+    "of an account together, so longs in one asset are hedged by shorts in another."
 )
 
 VENUES: dict[str, Preset] = {
@@ -100,7 +104,7 @@ VENUES: dict[str, Preset] = {
         "binance.com/en/support/faq/360033525471; developers.binance.com, USD-M futures, "
         "Position ADL Quantile Estimation; FAQ 4ac2d99429f845e5961acff03556c034",
         "binance",
-        (_SOLVENT, _HEDGED),
+        (_SOLVENT, _HEDGED, _OVER_ALL),
         _table(_HEDGED_LAST, _queue("binance"), _contracts("bankruptcy")),
     ),
     "bybit": Preset(
@@ -112,6 +116,8 @@ VENUES: dict[str, Preset] = {
         (
             "One fund stands for Bybit's pools by group of contracts.",
             "The rule is below -30%, an example acts at -30% exactly; here that acts.",
+            "Profit times leverage for losers too, who come after all winners: the page "
+            "does not say how they rank, and by the product the less levered come first.",
             _SOLVENT,
             _HEDGED,
         ),
@@ -272,6 +278,9 @@ VENUES: dict[str, Preset] = {
             "A step is the time between two looks at the mark, the wave's clock; Vega "
             "settles at every new mark. What the gains of the step cannot cover is left.",
             "Accounts ask in the order of their numbers.",
+            "The last is paid no more than it is owed, the rest goes to the one before. "
+            "The venue's distributor pays the last all of it (gains of 42, 27 and 1 with "
+            "54 collected: 32, 20 and 2; here 32, 21 and 1).",
         ),
         _table("gains-of-the-step", "last-takes-rest", "cash"),
     ),

@@ -1,7 +1,9 @@
 """Arithmetic that venues publish for single accounts, in USD.
 
-Where the ladder's rungs do not take a venue's own way, these are its numbers: sizes,
-prices, fees and limits of a liquidation, each with its source.
+For calibrating ladders: where the rungs of `abm.venue.ladders` do not take a venue's own
+way, these are its numbers, to choose a rung's parameters by and to hold its results
+against. Sizes, prices, fees and limits of a liquidation, each with its source and checked
+against the venue's own cases; a run itself needs none of them.
 """
 
 from __future__ import annotations

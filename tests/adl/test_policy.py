@@ -162,7 +162,10 @@ def test_an_answer_that_must_not_be_booked_leaves_the_ledger_untouched(reason):
         ({"preset": "nobody"}, "must be one of hyperliquid"),
         ({"preset": "pro-rata", "severity": "some"}, "severity"),
         ({"preset": "pro-rata", "severity": {"rule": "fixed", "share": 2}}, "from 0 to 1"),
-        ({"preset": "pro-rata", "settlement": "contracts"}, "capacity is in cash"),
+        (
+            {"preset": "pro-rata", "settlement": "contracts"},
+            "is for settlement = .cash., not",
+        ),
         ({"preset": "pro-rata", "allocation": {"rule": "queue", "score": "luck"}}, "score"),
         ({"preset": "pro-rata", "allocation": "nothing.py:share"}, "no file"),
         (

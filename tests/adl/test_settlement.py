@@ -16,16 +16,18 @@ from abm import world as w
 from abm.adl import audit
 from abm.adl.compose import CompositionError, compose
 from abm.adl.record import Outcome
-from abm.adl.settlement import short_after
+from abm.adl.settlement import ANSWERS, money_needed, short_after
+from abm.adl.settlement.base import portion
 from abm.adl.settlement.money import round_cash, round_charge
 from abm.adl.sharing.proportional import pro_rata
-from abm.adl.wave import Wave, gather
+from abm.adl.wave import BANKRUPT, Wave, gather
 from abm.engine import Engine
 from abm.units import quanta
 from abm.venue import liquidation
 from abm.venue.ledger import stop_cutting_withdrawals, withdraw, withdrawal_cut
 from abm.world import World
 from tests import crashes
+from tests.adl import waves
 from tests.adl.books import (
     LONG,
     OTHER,
@@ -311,6 +313,49 @@ def test_whole_positions_leave_the_surplus_to_the_insurance_fund():
     assert equity(world, LONG) == 0
     # The fund sold 5 at 950, and the mark is 900.
     assert equity(world, INSURANCE) == fund + quanta(250)
+
+
+# --- the need ---------------------------------------------------------------------------
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.integers(0, 2**63 - 1), st.integers(0, 10**6))
+def test_a_portion_is_the_decimals_share_rounded_up_in_whole_numbers(amount, parts):
+    share = parts / 10**6
+    assert portion(np.array([amount]), share).tolist() == [-(-amount * parts // 10**6)]
+
+
+@pytest.mark.parametrize(
+    ("amount", "share", "found"),
+    [
+        (100, 0.07, 7),
+        (100, 0.55, 55),
+        (100, 0.29, 29),
+        (101, 0.07, 8),
+        (2**53 + 1, 1.0, 2**53 + 1),
+        (2**63 - 1, 1.0, 2**63 - 1),
+        (3, 1e-300, 1),
+        (3, 0.0, 0),
+    ],
+)
+def test_every_settlement_asks_for_no_more_than_the_share(amount, share, found):
+    bankrupt = np.zeros(1, BANKRUPT)
+    bankrupt["lots"], bankrupt["bankruptcy"] = amount, amount
+    one = np.array([1])
+    asked = waves.wave(
+        waves.candidates([]),
+        bankrupt=bankrupt,
+        short_account=one,
+        deficit=np.array([amount]),
+        mark=one,
+        previous_mark=one,
+        index=one,
+        unit=one,
+    )
+    assert money_needed(asked, share) == found
+    for part in (ANSWERS["contracts"](), ANSWERS["cash"](), ANSWERS["charge"]()):
+        need = part.need(asked, share)[1]
+        assert int(need.sum()) == found
 
 
 # --- cash -------------------------------------------------------------------------------
@@ -761,7 +806,7 @@ def test_whoever_the_price_takes_below_zero_at_the_bottom_is_short_afterwards():
 @pytest.mark.parametrize(
     ("settlement", "eligibility", "over", "complaint"),
     [
-        ("contracts", "profits", {}, "capacity is in cash, but the settlement is in"),
+        ("contracts", "profits", {}, "is for settlement = .cash., not for .contracts."),
         ("charge", "accounts", {}, "must be one of holders"),
         ("cash", "nobody", {}, "must be one of accounts, profits"),
         (contracts("entry"), "positions", {}, "nobody has a profit"),
@@ -775,7 +820,7 @@ def test_whoever_the_price_takes_below_zero_at_the_bottom_is_short_afterwards():
             {"severity": {"rule": "fixed", "share": 0.5}},
             "set by all that is missing",
         ),
-        ("cash", {"rule": "accounts", "hedged": "weight"}, {}, "has none"),
+        ("cash", {"rule": "accounts", "hedged": "weight"}, {}, "has no score"),
     ],
 )
 def test_settlements_that_do_not_fit_are_refused(settlement, eligibility, over, complaint):

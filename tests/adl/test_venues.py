@@ -233,6 +233,19 @@ def test_the_leverage_waterfill_levels_leverage():
     assert lots_of(world, FIFTH) == {0: 10 * UNIT}
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("binance", ("each underlying asset", "over all markets")),
+        ("bybit", ("for losers too",)),
+        ("vega", ("no more than it is owed", "32, 20 and 2")),
+    ],
+)
+def test_what_a_preset_reads_into_its_source_is_said(name, words):
+    readings = " ".join(VENUES[name].readings)
+    assert all(word in readings for word in words)
+
+
 def test_capped_pro_rata_takes_a_tenth_of_every_profit_in_a_call():
     world = _short_world()
     crashes.give(world, SHORT, -1e4)

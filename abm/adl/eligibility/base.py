@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
+from abm.adl.answers import CompositionError
 from abm.adl.record import Call, Payers
 from abm.adl.wave import Wave
 from abm.compiled import inlined
@@ -20,6 +22,14 @@ candidate at worst (int64, quanta, shape (candidates,)), and the run's calls bef
 
 Hedged = Literal["same", "last", "exempt", "weight"]
 Side = Literal["opposite", "both"]
+
+Below = Annotated[float, Field(strict=True, gt=0.0, le=1.0)]
+"""A net delta; no account has one below zero."""
+
+MostShare = Annotated[float, Field(strict=True, ge=1e-6, le=1.0)]
+"""A cap: a millionth is the least that is told from nothing."""
+
+HEDGED_BELOW = 0.05
 
 HEDGED = ("same", "last", "exempt", "weight")
 
@@ -65,6 +75,22 @@ def place_hedged(
     is_hedged = relative < below
     tier[place] = 1 if is_hedged else 0
     return not (is_hedged and hedged == 2)
+
+
+def hedged_limit(hedged: Hedged, below: float | None) -> float:
+    """The net delta below which an account counts as hedged.
+
+    Raises
+    ------
+    CompositionError
+        If one is given where nobody looks at it.
+    """
+    if below is not None and hedged not in ("last", "exempt"):
+        raise CompositionError(
+            f"eligibility.hedged_below = {below}: is not looked at with hedged = "
+            f"{hedged!r}; must be left out, or hedged be last or exempt"
+        )
+    return HEDGED_BELOW if below is None else below
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,19 @@ from typing import Literal
 
 import numpy as np
 
+from abm.adl.answers import CompositionError
 from abm.adl.eligibility.base import (
     HEDGED,
+    Below,
     Caps,
     Eligibility,
     Hedged,
+    MostShare,
     Side,
     bankrupt_sides,
     caps_of,
     first,
+    hedged_limit,
     limited,
     place_hedged,
     room,
@@ -26,7 +30,8 @@ from abm.adl.eligibility.base import (
 from abm.adl.record import Call, Payers
 from abm.adl.wave import Wave
 from abm.compiled import inlined, kernel
-from abm.fields import NotNegative, Positive, Share
+from abm.faults import shown
+from abm.fields import NotNegative, Positive
 from abm.units import ppm, quanta
 from abm.world import Array
 
@@ -149,14 +154,14 @@ def _quanta_left(payers: Payers, taken: Array, share: int, amount: int | None) -
 def accounts(
     *,
     capacity: Capacity = "min",
-    buffer: Buffer = "maintenance",
-    times: NotNegative = 1.0,
+    buffer: Buffer | None = None,
+    times: NotNegative | None = None,
     side: Side = "both",
     hedged: Hedged = "same",
-    hedged_below: Share = 0.05,
+    hedged_below: Below | None = None,
     least_usd: NotNegative = 0.0,
-    share_per_wave: Share = 1.0,
-    share_per_run: Share = 1.0,
+    share_per_wave: MostShare = 1.0,
+    share_per_run: MostShare = 1.0,
     usd_per_wave: Positive | None = None,
     usd_per_run: Positive | None = None,
 ) -> Accounts:
@@ -166,7 +171,7 @@ def accounts(
     that is gone still shows as unrealised profit: the endowment ``w = (PNL)_+`` of arXiv
     2512.01112, whatever the account's equity. ``equity``; ``min`` of the two, so that an
     account with spent collateral does not go under; ``above-buffer``: equity above
-    ``times`` its maintenance or initial margin.
+    ``times`` its ``buffer``, its maintenance (or initial) margin, once if not given.
 
     With ``side = "opposite"`` only accounts that hold a position against a bankrupt one
     are asked. Hedged accounts as in ``positions``. Accounts with less than ``least_usd``
@@ -174,8 +179,16 @@ def accounts(
     dollars, is taken in one wave, or in the run.
     """
     caps = caps_of(share_per_wave, share_per_run, usd_per_wave, usd_per_run)
-    least, parts = quanta(least_usd), ppm(times)
-    return Accounts(capacity, buffer, parts, side, hedged, hedged_below, least, caps)
+    for name, value in (("buffer", buffer), ("times", times)):
+        if value is not None and capacity != "above-buffer":
+            raise CompositionError(
+                f"eligibility.{name} = {shown(value)}: is not looked at with capacity = "
+                f"{capacity!r}; must be left out, or capacity be above-buffer"
+            )
+    below = hedged_limit(hedged, hedged_below)
+    least, parts = quanta(least_usd), ppm(1.0 if times is None else times)
+    kept = buffer or "maintenance"
+    return Accounts(capacity, kept, parts, side, hedged, below, least, caps)
 
 
 def gains_of_the_step() -> Eligibility:

@@ -10,12 +10,15 @@ import numpy as np
 
 from abm.adl.eligibility.base import (
     HEDGED,
+    Below,
     Caps,
     Hedged,
+    MostShare,
     Side,
     bankrupt_sides,
     caps_of,
     first,
+    hedged_limit,
     limited,
     place_hedged,
     room,
@@ -26,7 +29,7 @@ from abm.adl.record import Call, Payers
 from abm.adl.wave import Wave
 from abm.arithmetic import floor_fraction, is_less_product
 from abm.compiled import inlined, kernel
-from abm.fields import NotNegative, Positive, Share
+from abm.fields import NotNegative, Positive
 from abm.units import quanta
 from abm.world import Array
 
@@ -154,10 +157,10 @@ def positions(
     profit: Profit = "settlement",
     health: Health = "any",
     hedged: Hedged = "same",
-    hedged_below: Share = 0.05,
+    hedged_below: Below | None = None,
     least_usd: NotNegative = 0.0,
-    share_per_wave: Share = 1.0,
-    share_per_run: Share = 1.0,
+    share_per_wave: MostShare = 1.0,
+    share_per_run: MostShare = 1.0,
     usd_per_wave: Positive | None = None,
     usd_per_run: Positive | None = None,
 ) -> Positions:
@@ -172,16 +175,18 @@ def positions(
     is judged by itself, closed whole at the worst price.
 
     Hedged accounts, whose net delta ``|long - short| / max(long, short)`` over all
-    markets is below 5%, may be asked like others, last, when nobody else is left (Bybit
-    help, "Introduction to Delta Neutral Mode"; Binance FAQ, "Delta Neutral Account"), or
-    never; ``weight`` multiplies every score by that delta instead, and asks nobody whose
-    delta is zero (xcoin help, auto-deleveraging in portfolio margin).
+    markets is below ``hedged_below`` (5% if not given), may be asked like others, last,
+    when nobody else is left (Bybit help, "Introduction to Delta Neutral Mode"; Binance
+    FAQ, "Delta Neutral Account"), or never; ``weight`` multiplies every score by that
+    delta instead, and asks nobody whose delta is zero (xcoin help, auto-deleveraging in
+    portfolio margin). It is for allocations under which who scores more pays more.
 
     Positions smaller than ``least_usd`` at the mark are not asked. No more than a share
     of a position's lots, or that notional, is closed in one wave, or in the run.
     """
     caps = caps_of(share_per_wave, share_per_run, usd_per_wave, usd_per_run)
-    return Positions(profit, health, hedged, hedged_below, quanta(least_usd), caps)
+    below = hedged_limit(hedged, hedged_below)
+    return Positions(profit, health, hedged, below, quanta(least_usd), caps)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -99,7 +100,25 @@ def as_given(amounts: Array) -> Rounded:
 
 def money_needed(wave: Wave, theta: float) -> int:
     """Quanta asked for in all: the share `theta` of what is missing, rounded up."""
-    return int(np.ceil(wave.total_deficit * theta))
+    return int(portion(np.array([wave.total_deficit]), theta)[0])
+
+
+def portion(amounts: Array, theta: float) -> Array:
+    """A share of whole amounts, rounded up, exactly.
+
+    The share is the decimal that it is written as, not the float next to it: 0.07 of 100
+    is 7, although the product of the floats is a hair more.
+
+    Parameters
+    ----------
+    amounts : array of int64, shape (n,)
+        Not negative.
+    theta : float
+        From 0 to 1.
+    """
+    part, whole = Fraction(repr(float(theta))).as_integer_ratio()
+    found = [-(-amount * part // whole) for amount in amounts.tolist()]
+    return np.array(found, np.int64)
 
 
 def bankrupt_group(wave: Wave) -> Array:

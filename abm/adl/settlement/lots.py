@@ -21,6 +21,7 @@ from abm.adl.settlement.base import (
     Rounded,
     as_given,
     bankrupt_group,
+    portion,
 )
 from abm.adl.sharing.rounding import ROUNDINGS
 from abm.adl.wave import Wave
@@ -96,8 +97,7 @@ class Contracts:
 
     def need(self, wave: Wave, theta: float) -> tuple[Array, Array]:
         """Lots of every bankrupt position."""
-        lots = np.ceil(np.abs(wave.bankrupt["lots"]) * theta).astype(np.int64)
-        return bankrupt_group(wave), lots
+        return bankrupt_group(wave), portion(np.abs(wave.bankrupt["lots"]), theta)
 
     def rounded(
         self, wave: Wave, payers: Payers, members: Array, capacity: Array, amounts: Array

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
+from abm.adl.answers import CompositionError
 from abm.adl.record import CASH_HAIRCUT, Payers
-from abm.adl.settlement.base import Entries, Medium, Rounded, money_needed
+from abm.adl.settlement.base import Entries, Medium, Rounded, money_needed, portion
 from abm.adl.sharing.rounding import ROUNDINGS
 from abm.adl.wave import Wave
 from abm.compiled import kernel
-from abm.fields import Positive
+from abm.faults import LARGEST
 from abm.units import quanta
 from abm.venue.ledger import move_cash
 from abm.world import Array, Ledger, World
@@ -161,7 +163,7 @@ class Charge:
             debts[0::2] += debts[1::2]
             debts[1::2] = 0
         groups = np.flatnonzero(debts)
-        return groups, np.ceil(debts[groups] * theta).astype(np.int64)
+        return groups, portion(debts[groups], theta)
 
     def rounded(
         self, wave: Wave, payers: Payers, members: Array, capacity: Array, amounts: Array
@@ -209,8 +211,12 @@ def round_charge(lots: Array, capacity: Array, given: Array) -> Rounded:
     return Rounded(amounts, budget, budget + int(lots.sum()))
 
 
+UnitUsd = Annotated[float, Field(strict=True, ge=1e-6, le=LARGEST)]
+"""Money is counted in quanta of 1e-6 USD: no unit is smaller."""
+
+
 def cash(
-    *, rounding: CashRounding = "largest-remainder", unit_usd: Positive = 1e-6
+    *, rounding: CashRounding = "largest-remainder", unit_usd: UnitUsd | None = None
 ) -> Cash:
     """A cash haircut, in whole units of money; nobody's position changes.
 
@@ -219,9 +225,27 @@ def cash(
     ``fixed-point-scaling``, which finds the least scale of all amounts that reaches B);
     below B plus the largest capacity taken (``whole-capacities``: those who are asked for
     the largest share of theirs give all of it). A B that is no multiple of the unit is
-    rounded up. What is more than is missing goes to the insurance fund.
+    rounded up. What is more than is missing goes to the insurance fund. The unit is
+    ``unit_usd``, a quantum (1e-6) if not given; amounts are whole quanta before they are
+    rounded, so it must be given for ``floor``, ``ceil`` and ``fixed-point-scaling``.
+
+    Raises
+    ------
+    CompositionError
+        If the rounding needs a unit, or does not look at the one that is given.
     """
-    return Cash(rounding, max(1, quanta(unit_usd)))
+    unit = 1 if unit_usd is None else quanta(unit_usd)
+    if unit_usd is not None and rounding == "whole-capacities":
+        raise CompositionError(
+            f"settlement.unit_usd = {unit_usd}: is not looked at with rounding = "
+            "'whole-capacities'; must be left out"
+        )
+    if unit == 1 and rounding in ("floor", "ceil", "fixed-point-scaling"):
+        raise CompositionError(
+            f"settlement.rounding = {rounding!r}: rounds nothing, since amounts are whole "
+            "quanta already; must come with a unit_usd above 1e-06, such as 0.01"
+        )
+    return Cash(rounding, unit)
 
 
 def charge(*, side: Side = "both") -> Charge:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from abm.adl.sharing.selection import payable, real, whole
+from abm.adl.sharing.filling import scaled
+from abm.adl.sharing.selection import payable, whole
 from abm.world import Array
 
 
@@ -28,7 +29,7 @@ def min_max_alike(capacity: Array, normaliser: Array, budget: int) -> Array:
     -------
     array of int64, shape (n,)
     """
-    capacity, normaliser = whole(capacity), np.maximum(real(normaliser), 0.0)
+    capacity, normaliser = whole(capacity), np.maximum(scaled(normaliser), 0.0)
     budget = payable(capacity, budget)
     able = np.where(normaliser > 0, capacity, 0)
     if budget >= int(able.sum()):

@@ -16,10 +16,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from abm.adl.sharing.filling import fill, fill_clipped
+from abm.adl.sharing.filling import fill, fill_clipped, scaled
 from abm.adl.sharing.proportional import pro_rata
 from abm.adl.sharing.rounding import round_to_sum
-from abm.adl.sharing.selection import payable, real, whole
+from abm.adl.sharing.selection import payable, whole
 from abm.world import Array
 
 _Share = Callable[[Array, Array, int], Array]
@@ -52,7 +52,7 @@ def power_penalty(
 
 def _tilted(capacity: Array, weight: Array, exponent: float) -> Array:
     """``capacity * (capacity / weight)**exponent`` up to a factor, safe from overflow."""
-    density = _density(capacity, weight)
+    density = capacity / weight
     largest = density.max(initial=0.0)
     if largest == 0.0:
         return density
@@ -61,15 +61,6 @@ def _tilted(capacity: Array, weight: Array, exponent: float) -> Array:
         density **= exponent
     density *= capacity
     return density
-
-
-def _density(capacity: Array, weight: Array) -> Array:
-    """``capacity / weight``, finite where that would overflow."""
-    with np.errstate(over="ignore"):
-        return np.minimum(capacity / weight, _LARGEST_DENSITY)
-
-
-_LARGEST_DENSITY = 1e300
 
 
 def exponential_penalty(
@@ -92,7 +83,7 @@ def exponential_penalty(
 
     def share(capacity: Array, weight: Array, budget: int) -> Array:
         slope = capacity / rate
-        density = _density(capacity, weight)
+        density = capacity / weight
         density[capacity == 0] = 1.0
         return fill_clipped(slope * np.log(density), slope, capacity, budget)
 
@@ -118,7 +109,7 @@ def convex_penalty(
     """
 
     def share(capacity: Array, weight: Array, budget: int) -> Array:
-        slope = _density(capacity, weight)
+        slope = capacity / weight
 
         def amounts(log_multiplier: float) -> Array:
             with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -152,7 +143,7 @@ def _log_bracket(total: Callable[[float], float], budget: int) -> tuple[float, f
 
 def _free_first(capacity: Array, weight: Array, budget: int, share: _Share) -> Array:
     """Rows without a penalty pay first; the others share what they leave."""
-    capacity, weight = whole(capacity), real(weight)
+    capacity, weight = whole(capacity), scaled(weight)
     budget = payable(capacity, budget)
     free = weight <= 0
     if not free.any():

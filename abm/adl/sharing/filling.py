@@ -17,6 +17,30 @@ from abm.adl.sharing.selection import payable, real, whole
 from abm.compiled import kernel
 from abm.world import Array
 
+_VANISHED = 2.0**-800
+"""Weights smaller than this part of the largest count as none: products of what is left
+with whole amounts stay within the range of floats."""
+
+
+def scaled(weight: Array) -> Array:
+    """Weights times the power of two that brings the largest to between 1/2 and 1.
+
+    Exact, so ratios stay what they are, whatever the magnitude of the weights; those that
+    are less than 2**-800 of the largest vanish.
+
+    Parameters
+    ----------
+    weight : array of float64, shape (n,)
+    """
+    weight = np.minimum(real(weight), sys.float_info.max)
+    exponent = math.frexp(float(weight.max(initial=0.0)))[1]
+    # In two steps, since the power of two itself may be out of range.
+    half = exponent // 2
+    weight *= 2.0**-half
+    weight *= 2.0 ** (half - exponent)
+    weight[np.abs(weight) < _VANISHED] = 0.0
+    return weight
+
 
 @kernel
 def _fill_level(capacity: Any, weight: Any, budget: int) -> float:
@@ -85,10 +109,10 @@ def fill(capacity: Array, weight: Array, budget: int) -> Array:
     ----------
     capacity : array of int64, shape (n,)
     weight : array of float64, shape (n,)
-        Not negative.
+        Not negative, of any magnitude; see :func:`scaled`.
     budget : int
     """
-    capacity, weight = whole(capacity), real(weight)
+    capacity, weight = whole(capacity), scaled(weight)
     budget = payable(capacity, budget)
     level = _fill_level(capacity, weight, budget)
     if not math.isinf(level):
@@ -177,11 +201,11 @@ def fill_clipped(start: Array, weight: Array, capacity: Array, budget: int) -> A
     Parameters
     ----------
     start, weight : array of float64, shape (n,)
-        Weights not negative.
+        Weights not negative, of any magnitude; see :func:`scaled`.
     capacity : array of int64, shape (n,)
     budget : int
     """
-    capacity, start, weight = whole(capacity), real(start), real(weight)
+    capacity, start, weight = whole(capacity), real(start), scaled(weight)
     budget = payable(capacity, budget)
     room = capacity.astype(np.float64)
     level = clipped_level(start, weight, room, budget)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import optimize, sparse
 
-from abm.adl.sharing.filling import fill, halfway
+from abm.adl.sharing.filling import fill, halfway, scaled
 from abm.adl.sharing.selection import real, whole
 from abm.world import Array
 
@@ -94,7 +94,9 @@ def min_max_lots(
 
 def _solve_rows(value: Array, most: Array, equity: Array, budget: int) -> Array:
     """Lots at the smallest M, where rows are accounts: each takes what M allows it."""
-    loss = value / np.where(equity > 0, equity, 1.0)
+    equity = scaled(equity)
+    # Without equity there are no lots to take either, or next to no equity at all.
+    loss = value / np.where(equity > 0, equity, _LEAST)
 
     def lots(level: float) -> Array:
         count = np.minimum(np.floor(level / loss), most)
@@ -110,6 +112,10 @@ def _solve_rows(value: Array, most: Array, equity: Array, budget: int) -> Array:
         else:
             low = middle
     return lots(high)
+
+
+_LEAST = 2.0**-800
+"""Equity that counts as none, next to that of others."""
 
 
 def _solve(

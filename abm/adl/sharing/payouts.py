@@ -29,6 +29,10 @@ def last_takes_rest(capacity: Array, budget: int) -> Array:
     capacities are the gains that are owed, the budget what of them could not be collected.
     The result depends on the order of rows by up to n - 1 units. O(n).
 
+    Nobody is paid more than it is owed: where rounding leaves more than that for the last,
+    the one before it gets the rest. The venue's distributor pays the last all of it: gains
+    of 42, 27 and 1 with 54 collected are paid 32, 20 and 2 there, and 32, 21 and 1 here.
+
     Parameters
     ----------
     capacity : array of int64, shape (n,)

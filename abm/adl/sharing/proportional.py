@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from abm.adl.sharing.filling import fill
+from abm.adl.sharing.filling import fill, scaled
 from abm.adl.sharing.rounding import hand_out
 from abm.adl.sharing.selection import payable, real, whole
 from abm.arithmetic import fraction_of
@@ -149,4 +149,5 @@ def risk_weighted(
         Largest share of each, from 0 to 1; all of it if not given.
     """
     most = capacity if cap is None else capacity_within(capacity, cap)
-    return fill(most, real(weight) * capacity, budget)
+    # Scaled, so that the products are within the range of floats.
+    return fill(most, scaled(weight) * capacity, budget)

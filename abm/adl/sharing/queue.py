@@ -68,21 +68,6 @@ def lexicographic_queue(capacity: Array, score: Array, budget: int) -> Array:
     return amounts
 
 
-def random_order(capacity: Array, key: Array, budget: int) -> Array:
-    """A queue by lot: whoever drew the largest key pays first.
-
-    In expectation over independent keys everybody of the same capacity pays the same. O(n).
-
-    Parameters
-    ----------
-    capacity : array of int64, shape (n,)
-    key : array of float64, shape (n,)
-        Random numbers, drawn by the caller.
-    budget : int
-    """
-    return queue(capacity, key, budget)
-
-
 def cyclic_order(capacity: Array, budget: int, *, start: int) -> Array:
     """In the order of rows from a starting row on, then from the first.
 

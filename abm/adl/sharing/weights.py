@@ -19,7 +19,12 @@ def linear(leverage: Array) -> Array:
 
 def power(leverage: Array, *, exponent: float) -> Array:
     """``g = lambda**exponent``: weight ``lambda**(1 + exponent)``."""
-    return np.asarray(np.power(leverage, 1.0 + exponent))
+    with np.errstate(over="ignore"):
+        return np.minimum(np.power(leverage, 1.0 + exponent), _LARGEST)
+
+
+_LARGEST = 1e280
+"""A weight that any amount of money can be multiplied by."""
 
 
 def cvar(leverage: Array, *, threshold: float) -> Array:

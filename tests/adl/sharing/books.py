@@ -61,7 +61,6 @@ RULES: dict[str, Callable[[Wave], Array]] = {
     "lexicographic queue": lambda w: queue.lexicographic_queue(
         w.capacity, np.column_stack([w.score, -w.cap, w.bucket]), w.budget
     ),
-    "random order": lambda w: queue.random_order(w.capacity, w.cap, w.budget),
     "cyclic order": lambda w: queue.cyclic_order(w.capacity, w.budget, start=5),
     "greedy by risk": lambda w: queue.greedy_by_risk(w.capacity, w.weight, w.budget),
     "pro-rata": lambda w: proportional.pro_rata(w.capacity, w.budget),

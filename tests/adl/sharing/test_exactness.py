@@ -43,6 +43,50 @@ def test_a_rule_leaves_its_arguments_as_they_were(name):
             assert np.array_equal(old, new)
 
 
+MAGNITUDES = (0.0, 5e-324, 1e-320, 1e-310, 1e-300, 1e-150, 1.0, 1e150, 1e300, 1.7e308)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_weights_of_any_magnitude_and_mixture_break_no_rule(name):
+    rng = np.random.default_rng(9)
+    for _ in range(2000):
+        book = wave(rng)
+        n = len(book.weight)
+        # One magnitude for all, each its own, and any power of two.
+        weight = rng.choice(MAGNITUDES, n) if rng.random() < 0.5 else np.ones(n)
+        with np.errstate(over="ignore"):
+            weight = np.ldexp(weight * rng.random(n), int(rng.integers(-1100, 1024)))
+        weight = np.minimum(weight, 1.7e308)
+        sign = np.where(rng.random(n) < 0.2, -1.0, 1.0)
+        _check(name, book._replace(weight=weight, score=sign))
+
+
+WEIGHED = (
+    "by weight",
+    "risk-weighted",
+    "leverage filling",
+    "quadratic penalty",
+    "power penalty",
+    "exponential penalty",
+    "min-max",
+    "min-max of alike lots",
+)
+"""Rules for which only the ratios of weights matter."""
+
+
+@pytest.mark.parametrize("name", WEIGHED)
+def test_a_common_factor_of_the_weights_changes_nothing(name):
+    rng = np.random.default_rng(10)
+    for _ in range(300):
+        book = wave(rng)
+        weight = rng.integers(0, 1000, len(book.weight)).astype(float)
+        plain = book._replace(weight=weight, score=np.ones_like(weight))
+        expected = RULES[name](plain)
+        for power in (-1074, -1000, -60, 60, 1000):
+            turned = plain._replace(weight=np.ldexp(weight, power))
+            assert np.array_equal(RULES[name](turned), expected), (power, plain)
+
+
 @pytest.mark.parametrize("name", RULES)
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(data=st.data())

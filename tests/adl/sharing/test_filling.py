@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abm.adl.sharing import filling
+from abm.adl.sharing import filling, proportional
 from abm.adl.sharing.filling import clipped_level, fill
+from abm.adl.sharing.leverage import leverage_filling
+from abm.adl.sharing.weights import normal_shock
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -29,6 +31,39 @@ def test_who_is_not_full_pays_the_common_level(rows, part):
         least = ((amounts - 1) / weight)[open_rows].max()
         assert least <= level * (1.0 + 1e-9)
         assert ((amounts - 1) / weight <= level * (1.0 + 1e-9)).all()
+
+
+def test_weights_below_the_range_of_floats_count_by_their_ratios():
+    capacity, tiny = np.array([10, 20, 30]), np.full(3, 1e-310)
+    assert proportional.by_weight(capacity, tiny, 7).tolist() == [3, 2, 2]
+    assert leverage_filling(capacity, tiny, 7).tolist() == [0, 0, 7]
+    ratios = 5e-324 * np.array([1.0, 2.0, 4.0])
+    assert fill(np.full(3, 100), ratios, 70).tolist() == [10, 20, 40]
+
+
+def test_a_weight_that_vanishes_next_to_others_pays_last_by_capacity():
+    weight = np.array([1e-320, 1e-310, 0.0, 1e300])
+    capacity = np.array([10, 20, 30, 40])
+    assert fill(capacity, weight, 40).tolist() == [0, 0, 0, 40]
+    assert fill(capacity, weight, 70).tolist() == [5, 10, 15, 40]
+
+
+def test_products_of_weight_and_capacity_stay_within_the_range_of_floats():
+    capacity = np.full(4, 10**18)
+    huge = np.array([1e308, 1e308, 5e307, 0.0])
+    expected = fill(capacity, np.array([2.0, 2.0, 1.0, 0.0]), 5 * 10**17).tolist()
+    assert expected == [2 * 10**17, 2 * 10**17, 10**17, 0]
+    assert proportional.risk_weighted(capacity, huge, 5 * 10**17).tolist() == expected
+
+
+def test_the_tails_of_a_normal_loss_share_out_no_more_than_the_budget():
+    leverage = np.array([1.30, 1.31, 1.32, 1.33])
+    weight = normal_shock(leverage, scale=0.02)
+    assert 0.0 < weight.max() < 1e-300
+    capacity = np.full(4, 10**9)
+    amounts = proportional.risk_weighted(capacity, weight, 10**8)
+    assert amounts.sum() == 10**8
+    assert (np.diff(amounts) > 0).all()
 
 
 def _steep_and_flat(rng, n):

@@ -88,3 +88,20 @@ def test_what_is_not_proved_in_time_is_refused_with_the_reason():
 def test_nothing_is_asked_of_nobody():
     none = np.zeros(0, np.int64)
     assert min_max_lots(none, none, none, np.zeros(0), 5).tolist() == []
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-100, 1.0, 1e300])
+def test_lots_at_the_smallest_loss_do_not_depend_on_the_unit_of_equity(scale):
+    value, most = np.array([7, 5, 3]), np.array([100, 100, 100])
+    equity = np.array([4.0, 2.0, 1.0])
+    expected = min_max_lots(value, most, np.arange(3), equity, 350)
+    assert (expected * value).sum() >= 350
+    found = min_max_lots(value, most, np.arange(3), scale * equity, 350)
+    assert np.array_equal(found, expected)
+
+
+def test_equity_that_is_nothing_next_to_others_gives_its_lots_last():
+    value, most = np.array([1, 1]), np.array([10, 10])
+    equity = np.array([1e-320, 1e300])
+    assert min_max_lots(value, most, np.arange(2), equity, 10).tolist() == [0, 10]
+    assert min_max_lots(value, most, np.arange(2), equity, 15).tolist() == [5, 10]

@@ -30,3 +30,9 @@ def test_all_but_the_last_are_paid_the_floor_of_their_part(gains, part):
 
 def test_nobody_has_nothing_to_share():
     assert len(last_takes_rest(np.zeros(0, np.int64), 5)) == 0
+
+
+def test_a_rest_beyond_what_the_last_is_owed_goes_to_the_one_before():
+    # Vega's distributor would pay the last 2, although it is owed 1.
+    gains = np.array([42, 27, 1])
+    assert (gains - last_takes_rest(gains, 70 - 54)).tolist() == [32, 21, 1]

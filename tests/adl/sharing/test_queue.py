@@ -13,7 +13,6 @@ from abm.adl.sharing.queue import (
     greedy_by_risk,
     lexicographic_queue,
     queue,
-    random_order,
 )
 from tests.adl.sharing.books import wave
 
@@ -87,7 +86,7 @@ def test_a_circle_starts_where_it_is_told_and_wraps_around():
 def test_by_lot_alike_payers_pay_alike_on_average():
     rng = np.random.default_rng(4)
     capacity = np.full(4, 10)
-    total = sum(random_order(capacity, rng.random(4), 15) for _ in range(4000))
+    total = sum(queue(capacity, rng.random(4), 15) for _ in range(4000))
     assert np.abs(total / 4000 - 15 / 4).max() < 0.3
 
 

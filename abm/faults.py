@@ -155,18 +155,13 @@ def _about_value(root: Schema, key: Key, kind: str) -> str:
     if kind == "extra_forbidden":
         return f"unknown key; {_hint(root, key)}"
     schema = _schema_at(root, key)
-    if kind in _OUT_OF_BOUNDS:
-        limits = (_bounds(arm, kind) for arm in _arms(root, schema))
+    limits = dict.fromkeys(_bounds(arm, kind) for arm in _arms(root, schema))
+    if kind in _OUT_OF_BOUNDS and any(limits):
         return f"must be {' or '.join(filter(None, limits))}"
     phrase = _phrase(root, schema)
     if kind == "finite_number":
         phrase = phrase.replace("a number", "a finite number", 1)
     return f"must be {phrase}"
-
-
-def _has_worse(place: tuple[str | int, ...], details: Iterable[Mapping[str, Any]]) -> bool:
-    """True if entries of a list are wrong: pydantic then calls it short of them, too."""
-    return any(place == d["loc"][: len(place)] != d["loc"] for d in details)
 
 
 def _key_of(place: tuple[str | int, ...], data: Any) -> Key:

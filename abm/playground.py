@@ -9,30 +9,32 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from abm import genesis, loading, rules, scenario
+from abm import faults, genesis, loading, rules, scenario
 from abm import world as w
 from abm.adl import bounds
 from abm.adl.allocation import Allocation
+from abm.adl.answers import CompositionError
 from abm.adl.bounds import Bounds
 from abm.adl.compose import PRESETS, complete, compose
 from abm.adl.eligibility import Payers
 from abm.adl.policy import Policy
-from abm.adl.record import Outcome
+from abm.adl.record import Decision, Outcome
 from abm.adl.scores import Score
+from abm.adl.settlement import Settlement
 from abm.adl.sharing import queue
 from abm.adl.wave import Wave, gather
 from abm.compiled import kernel
 from abm.engine import equipped
-from abm.faults import Fault, nearest
+from abm.faults import LARGEST, Fault, nearest
 from abm.fields import Name, NotNegative, Number, Part, Positive, Share, Text
 from abm.loading import ScenarioError
 from abm.units import quanta
@@ -51,6 +53,9 @@ CONTRACT_POLICIES = ("hyperliquid", "binance", "okx", "dydx-v4", "ethereal", "pr
 
 _HOUSE = 2
 _MOST_ACCOUNTS = 10_000
+
+_KEYS = {"start_usd": "mark_usd", "tick_usd": "tick_usd", "lot": "lot"}
+"""What a market's keys are called in a wave file."""
 
 
 class Holder(Part):
@@ -110,7 +115,9 @@ class WaveFile(Part):
 
     title: Text = Field("", max_length=200, description="what it shows")
     source: Text = Field("", max_length=1000, description="where the numbers are from")
-    mark_usd: Positive = Field(1.0, description="mark price, USD")
+    mark_usd: Positive | None = Field(
+        None, description="mark price, USD; must be given where there are positions"
+    )
     previous_mark_usd: Positive | None = Field(None, description="the mark if left out")
     index_usd: Positive | None = Field(None, description="the mark if left out")
     tick_usd: Positive = Field(0.01, description="price step, USD")
@@ -141,12 +148,91 @@ class WaveFile(Part):
                 yield Fault(("accounts", i, "quantity"), message, holder.quantity)
         if len(kinds) > 1:
             yield Fault(("accounts",), "must all have positions, or none of them")
-        if self.mark_usd < self.tick_usd / 2:
-            yield Fault(("mark_usd",), f"must be at least tick_usd = {self.tick_usd:g}")
+        elif kinds == {True} and self.mark_usd is None:
+            message = (
+                "is missing: positions are worth what the mark says: --set mark_usd=3600, "
+                "or a first line `# mark_usd = 3600` (CSV), `mark_usd = 3600` (TOML)"
+            )
+            yield Fault(("mark_usd",), message)
+        market = list(self._faults_of_market())
+        yield from market or self._faults_of_size()
+
+    @property
+    def mark(self) -> float:
+        """The mark, USD; without positions only the accounts' money counts."""
+        return 1.0 if self.mark_usd is None else self.mark_usd
+
+    def _faults_of_market(self) -> Iterator[Fault]:
+        """What a market of this price, tick and lot is refused for, in the file's keys."""
         unit = self.tick_usd * self.lot * 1e6
-        if unit < 0.5 or abs(unit - round(unit)) > 1e-6:
+        if not 0.5 <= unit <= LARGEST or abs(unit - round(unit)) > 1e-6:
             message = "tick_usd * lot must be a whole number of micro-dollars"
             yield Fault(("lot",), message, self.lot)
+            return
+        for name in ("mark_usd", "previous_mark_usd", "index_usd"):
+            price = self.mark if name == "mark_usd" else getattr(self, name)
+            if price is None:
+                continue
+            told = _market_of(self, price)
+            try:
+                scenario.Scenario.model_validate(told)
+            except ValidationError as error:
+                for fault in faults.found(scenario.Scenario, error, told):
+                    key = _KEYS.get(str(fault.key[-1]), str(fault.key[-1]))
+                    yield fault._replace(key=(name if key == "mark_usd" else key,))
+                return
+
+    def _faults_of_size(self) -> Iterator[Fault]:
+        """Rows that bring the sums of money beyond what is counted exactly."""
+        prices = (self.mark, self.previous_mark_usd or 0.0, self.index_usd or 0.0)
+        total = self.deficit_usd
+        for i, holder in enumerate(self.accounts):
+            key, value = "account", 0.0
+            if holder.has_position:
+                key = "quantity"
+                value = (holder.quantity or 0.0) * max(*prices, holder.entry_usd or 0.0)
+            money = [
+                abs(amount or 0.0)
+                for amount in (
+                    holder.equity_usd,
+                    holder.collateral_usd,
+                    holder.profit_usd,
+                    holder.capacity_usd,
+                )
+            ]
+            leverage = holder.leverage or 1.0
+            if holder.has_position:
+                money.append(value / leverage)
+            else:
+                money.append(2.0 * max(money) * max(leverage, 1.0))
+            total += max(value, max(prices) * self.lot) + sum(money)
+            if total > LARGEST:
+                message = (
+                    "is too much: values and money of all accounts up to this one must "
+                    f"sum to at most {LARGEST:g} USD".replace("e+", "e")
+                )
+                given = getattr(holder, key)
+                yield Fault(("accounts", i, key), message, given)
+                return
+
+
+def _market_of(file: WaveFile, price: float) -> dict[str, Any]:
+    """A scenario of one market and so many accounts that the file finds room."""
+    return {
+        "name": "wave",
+        "markets": {"X": {
+            "tick_usd": file.tick_usd, "lot": file.lot, "start_usd": price,
+            "tiers": [{"notional_usd": 0, "max_leverage": 50}], "depth_usd": 1e4,
+            "makers": 1,
+        }},
+        "population": {"accounts": _room(file), "positions": 8},
+        "kinds": {"holder": {"share": 1.0}},
+    }  # fmt: skip
+
+
+def _room(file: WaveFile) -> int:
+    """Accounts in the world: those of the file, and one that owes `deficit_usd`."""
+    return max(len(file.accounts) + 1, 8)
 
 
 @dataclass(frozen=True)
@@ -180,12 +266,22 @@ class Answer:
     outcome : Outcome
     bounds : Bounds or None
         None if it did not act.
+    in_contracts : bool
+        Whether it closes contracts, rather than take cash.
     paid : array of int64, shape (accounts,)
         Quanta that each account lost against the mark, in cash or by its closing.
     closed : array of float64, shape (accounts,)
         Quantity of its position that was closed.
-    capacity : array of int64, shape (accounts,)
-        Quanta of profit that it could be asked for.
+    given, capacity : array of int64, shape (accounts,)
+        What each account was made to give, and the most it could be asked for: lots where
+        contracts are closed, quanta elsewhere.
+    wanted : int
+        What all were to give, in the same units.
+    top, least_top : int
+        What the accounts of largest capacity gave, the first of each group, and the least
+        that they must if all that is wanted is given.
+    raised_all : bool
+        Whether every group gave all that was wanted of it, so that the bounds apply.
     left : int
         Quanta missing afterwards.
     """
@@ -194,15 +290,21 @@ class Answer:
     wave: Wave
     outcome: Outcome
     bounds: Bounds | None
+    in_contracts: bool
     paid: Array
     closed: Array
+    given: Array
     capacity: Array
+    wanted: int
+    top: int
+    least_top: int
+    raised_all: bool
     left: int
 
     @property
     def share(self) -> Array:
-        """The part of capacity that each account paid, shape (accounts,)."""
-        return np.asarray(self.paid / np.maximum(self.capacity, 1))
+        """The part of capacity that each account gave, shape (accounts,)."""
+        return np.asarray(self.given / np.maximum(self.capacity, 1))
 
 
 # --- reading ----------------------------------------------------------------------------
@@ -220,8 +322,8 @@ def load(path: Path, overrides: Iterable[str] = ()) -> WaveFile:
         return loading.check(
             WaveFile, reduce(loading.override, overrides, loading.read(path))
         )
-    numbers, rows = _rows(path)
-    document = loading.given({"accounts": rows}, str(path))
+    keys, numbers, rows = _rows(path)
+    document = loading.given({**keys, "accounts": rows}, str(path))
     try:
         return loading.check(WaveFile, reduce(loading.override, overrides, document))
     except ScenarioError as error:
@@ -230,8 +332,11 @@ def load(path: Path, overrides: Iterable[str] = ()) -> WaveFile:
         raise ScenarioError(words) from None
 
 
-def _rows(path: Path) -> tuple[list[int], list[dict[str, Any]]]:
-    """Numbers of the lines of accounts, and their cells by column."""
+_A_KEY = re.compile(r"#\s*([A-Za-z_][\w.]*)\s*=(.*)")
+
+
+def _rows(path: Path) -> tuple[dict[str, Any], list[int], list[dict[str, Any]]]:
+    """Keys in comments; numbers of the lines of accounts, and their cells by column."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -241,17 +346,48 @@ def _rows(path: Path) -> tuple[list[int], list[dict[str, Any]]]:
     lines = {
         number: line
         for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip() and not line.startswith("#")
+        if line.strip()
     }
-    heading, *numbers = [*lines, *([] if lines else [0])]
-    rows = []
-    for number, row in zip(numbers, csv.DictReader(lines.values()), strict=False):
-        if None in row or None in row.values():
-            count = len(lines[heading].split(","))
-            raise ScenarioError(f"{path}: line {number}: must have {count} cells")
-        cells = {str(key).strip(): cell.strip() for key, cell in row.items()}
-        rows.append({key: _value(key, cell) for key, cell in cells.items() if cell})
-    return numbers, rows
+    keys = _keys(path, lines)
+    lines = {n: line for n, line in lines.items() if not line.startswith("#")}
+    numbers, rows = list(lines), []
+    reader = csv.reader(lines.values())
+    try:
+        heading = [cell.strip() for cell in next(reader, [])]
+        twice = next((cell for cell in heading if heading.count(cell) > 1), None)
+        if twice is not None:
+            message = f"column {faults.shown(twice)} is there twice"
+            raise ScenarioError(f"{path}: line {numbers[0]}: {message}")
+        for row in reader:
+            number = numbers[reader.line_num - 1]
+            if len(row) != len(heading):
+                message = f"must have {len(heading)} cells, has {len(row)}"
+                raise ScenarioError(f"{path}: line {number}: {message}")
+            cells = zip(heading, map(str.strip, row), strict=True)
+            rows.append((number, {key: _value(key, cell) for key, cell in cells if cell}))
+    except csv.Error as error:
+        number = numbers[max(reader.line_num - 1, 0)]
+        raise ScenarioError(f"{path}: line {number}: is no CSV: {error}") from None
+    return keys, [number for number, _ in rows], [cells for _, cells in rows]
+
+
+def _keys(path: Path, lines: Mapping[int, str]) -> dict[str, Any]:
+    """What the comments before the heading say: ``# key = value``."""
+    keys: dict[str, Any] = {}
+    for number, line in lines.items():
+        if not line.startswith("#"):
+            break
+        found = _A_KEY.fullmatch(line.strip())
+        if found is None:
+            continue
+        key = found[1]
+        if key in keys:
+            raise ScenarioError(f"{path}: line {number}: {key} is there twice")
+        if key == "accounts":
+            message = "accounts are the rows below, so no comment can set them"
+            raise ScenarioError(f"{path}: line {number}: {message}")
+        keys[key] = loading.value_of(found[2])
+    return keys
 
 
 def _value(column: str, cell: str) -> Any:
@@ -269,31 +405,19 @@ def _value(column: str, cell: str) -> Any:
 
 def book_of(file: WaveFile) -> Book:
     """The world that a file describes."""
-    n = len(file.accounts) + 1
-    told = scenario.from_mapping(
-        {
-            "name": "wave",
-            "markets": {"X": {
-                "tick_usd": file.tick_usd, "lot": file.lot, "start_usd": file.mark_usd,
-                "tiers": [{"notional_usd": 0, "max_leverage": 50}], "depth_usd": 1e4,
-                "makers": 1,
-            }},
-            "population": {"accounts": max(n, 8), "positions": 8},
-            "kinds": {"holder": {"share": 1.0}},
-        }
-    )  # fmt: skip
+    told = scenario.from_mapping(_market_of(file, file.mark))
     world = _emptied(genesis.new_world(told, 1))
     state = world.markets.state
-    state["mark"] = round(file.mark_usd / file.tick_usd)
-    state["previous_mark"] = round(
-        (file.previous_mark_usd or file.mark_usd) / file.tick_usd
-    )
-    state["index"] = round((file.index_usd or file.mark_usd) / file.tick_usd)
-    first = len(world.ledger.accounts) - max(n, 8)
+    state["mark"] = round(file.mark / file.tick_usd)
+    state["previous_mark"] = round((file.previous_mark_usd or file.mark) / file.tick_usd)
+    state["index"] = round((file.index_usd or file.mark) / file.tick_usd)
+    first = len(world.ledger.accounts) - _room(file)
     for i, holder in enumerate(file.accounts):
         _settle(world, file, first + i, holder)
     if file.deficit_usd:
-        world.ledger.accounts["cash"][first + n - 1] = -quanta(file.deficit_usd)
+        world.ledger.accounts["cash"][first + len(file.accounts)] = -quanta(
+            file.deficit_usd
+        )
     _watch_the_short(world)
     world.ledger.pots["deposits"] -= int(w.money_missing(world.ledger))
     return Book(file, world, first)
@@ -325,7 +449,7 @@ def _settle(world: World, file: WaveFile, account: int, holder: Holder) -> None:
         profit = lots * mark * unit - cost
         equity = holder.equity_usd
         if holder.leverage is not None:
-            equity = file.mark_usd * (holder.quantity or 0.0) / holder.leverage
+            equity = file.mark * (holder.quantity or 0.0) / holder.leverage
         cash = (
             quanta(holder.collateral_usd)
             if equity is None and holder.collateral_usd is not None
@@ -373,19 +497,41 @@ def _watch_the_short(world: World) -> None:
 # --- asking -----------------------------------------------------------------------------
 
 
-def policies_of(book: Book, names: Sequence[str] = ()) -> list[Policy]:
+def policies_of(
+    book: Book, names: Sequence[str] = ()
+) -> tuple[list[Policy], dict[str, str]]:
     """The policies to ask: those named, or a handful that suit the file.
+
+    Returns
+    -------
+    policies : list of Policy
+    left_out : dict of str to str
+        Names of the others, and why the file does not suit them.
 
     Raises
     ------
     ScenarioError, CompositionError
-        If there is no policy of a name, or it does not suit the file.
+        If there is no policy of a name, a policy of the file's own is none, or not one
+        suits the file.
     """
     file = book.file
     if not names:
         usual = CONTRACT_POLICIES if file.accounts[0].has_position else CASH_POLICIES
         names = [*([GIVEN_ORDER] if _is_ordered(file) else []), *usual, *file.policies]
-    return [_policy(book, name) for name in names]
+    policies, left_out = [], {}
+    for name in dict.fromkeys(names):
+        try:
+            policies.append(_policy(book, name))
+        except _UnsuitedError as error:
+            left_out[name] = str(error)
+    if not policies:
+        name, why = next(iter(left_out.items()))
+        raise ScenarioError(f"policy {name}: {why}")
+    return policies, left_out
+
+
+class _UnsuitedError(Exception):
+    """A policy that there is, but not for this file."""
 
 
 def _is_ordered(file: WaveFile) -> bool:
@@ -394,15 +540,22 @@ def _is_ordered(file: WaveFile) -> bool:
 
 def _policy(book: Book, name: str) -> Policy:
     file = book.file
-    table = _table(file, name)
+    try:
+        table = _table(file, name)
+        policy = compose(name, table)
+    except CompositionError as error:
+        raise CompositionError(f"policies.{name}.{error}") from None
     if file.severity is not None and name != "none":
-        table["severity"] = {"rule": "fixed", "share": file.severity}
-    policy = compose(name, table)
+        asked = {"rule": "fixed", "share": file.severity}
+        try:
+            policy = compose(name, {**table, "severity": asked})
+        except CompositionError as error:
+            why = f"cannot take severity = {file.severity:g} of the file: {error}"
+            raise _UnsuitedError(why) from None
     media = {stage.settlement.medium for stage in policy.stages}
     if media != {"cash"} and not file.accounts[0].has_position:
-        raise ScenarioError(
-            f"--policy {name}: looks at positions, so accounts must have side, quantity "
-            "and entry_usd"
+        raise _UnsuitedError(
+            "looks at positions, so accounts must have side, quantity and entry_usd"
         )
     if name == GIVEN_ORDER:
         return replace(policy, allocation=Allocation(queue.queue, _by_score(book)))
@@ -443,20 +596,55 @@ def ask(book: Book, policy: Policy) -> Answer:
     world = equipped(w.copy(book.world), [policy])
     wave = gather(world, 0, policy.looks_everywhere)
     outcome = policy.answer(world, wave)
-    decision = outcome.decision
-    found = None
-    if decision.acted:
-        settlement = policy.stages[decision.stage].settlement
-        found = bounds.of_decision(wave, decision, settlement)
-    paid, capacity = (np.zeros(len(book.names), np.int64) for _ in range(2))
-    closed = np.zeros(len(book.names))
+    decision, n = outcome.decision, len(book.names)
+    paid, given, capacity = (np.zeros(n, np.int64) for _ in range(3))
+    closed = np.zeros(n)
     fills, haircuts = outcome.fills, outcome.haircuts
     np.add.at(paid, haircuts["account"] - book.first, haircuts["amount"])
     at_mark = fills["lots"] * (wave.mark * wave.unit)[fills["market"]]
     np.add.at(paid, fills["account"] - book.first, at_mark - fills["value"])
     np.add.at(closed, fills["account"] - book.first, np.abs(fills["lots"]) * book.file.lot)
-    row, worth = decision.payers.row, decision.payers.worth
-    np.add.at(capacity, wave.candidates["account"][row] - book.first, worth)
+    payer = wave.candidates["account"][decision.payers.row] - book.first
+    np.add.at(given, payer, decision.amounts)
+    np.add.at(capacity, payer, decision.payers.capacity)
+    settlement = policy.stages[decision.stage].settlement
+    acted = decision.acted
+    groups = list(_groups(wave, decision, settlement)) if acted else []
     ledger, markets = world.ledger, world.markets
-    left = sum(max(0, -int(equity_of(ledger, markets, a))) for a in wave.short_account)
-    return Answer(policy, wave, outcome, found, paid, closed, capacity, left)
+    return Answer(
+        policy=policy,
+        wave=wave,
+        outcome=outcome,
+        bounds=bounds.of_decision(wave, decision, settlement) if acted else None,
+        in_contracts=acted and settlement.medium == "contracts",
+        paid=paid,
+        closed=closed,
+        given=given,
+        capacity=capacity,
+        wanted=sum(group.wanted for group in groups),
+        top=sum(group.top for group in groups),
+        least_top=sum(group.least_top for group in groups),
+        raised_all=acted and all(group.given >= group.wanted for group in groups),
+        left=sum(max(0, -int(equity_of(ledger, markets, a))) for a in wave.short_account),
+    )
+
+
+class _Group(NamedTuple):
+    """What was wanted of the payers of a group and given, in units of capacity."""
+
+    wanted: int
+    given: int
+    top: int
+    least_top: int
+
+
+def _groups(wave: Wave, decision: Decision, settlement: Settlement) -> Iterator[_Group]:
+    need_group, _ = settlement.need(wave, decision.theta)
+    payers = decision.payers
+    for group in np.unique(need_group):
+        members = payers.group == group
+        wanted = int(decision.need[need_group == group].sum())
+        capacity, amounts = payers.capacity[members], decision.amounts[members]
+        top = int(amounts[capacity.argmax()]) if len(amounts) else 0
+        least = bounds.least_of_top(wanted, capacity, capacity, 1) if len(amounts) else 0
+        yield _Group(wanted, int(amounts.sum()), top, least)

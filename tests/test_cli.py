@@ -269,6 +269,18 @@ def test_answers_are_listed_with_what_their_parameters_must_be():
     assert all(entry["text"] and entry["name"] in text for entry in told)
 
 
+def test_a_policy_that_is_none_is_told_what_there_is():
+    near = adl("policies", "hyperlicuid").stderr
+    assert "did you mean hyperliquid?" in near
+    far = adl("policies", "xyz").stderr
+    assert all(name in far for name in ("hyperliquid", "pro-rata", "levelling"))
+
+
+def test_axioms_are_defined_below_the_table():
+    told = adl("policies", "--axioms").output
+    assert "equal treatment: Payers who are alike pay alike." in told
+
+
 def test_wave_prints_who_pays_what_under_each_policy():
     done = adl("wave", FIVE, "--policy", "given-order", "--policy", "pro-rata")
     assert done.exit_code == 0
@@ -277,6 +289,7 @@ def test_wave_prints_who_pays_what_under_each_policy():
     }
     assert rows["1"][3:] == ["3.50", "44%", "4.80", "60%"]
     assert rows["2"][3:] == ["4.00", "100%", "2.40", "60%"]
+    assert "largest capacity                   3.50 (3.00)   4.80 (3.00)" in done.output
     told = json.loads(adl("wave", FIVE, "--json", "--set", "severity=1").output)
     pro_rata = next(p for p in told["policies"] if p["policy"] == "pro-rata")
     assert pro_rata["raised_usd"] == 12.5

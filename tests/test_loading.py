@@ -196,6 +196,7 @@ def test_what_is_no_override_is_told_how_to_be_one(text: str) -> None:
         ("venue.vault_usd=", "must be a number at least 0"),
         ("venue.vault_usd=1e13", "must be from 0 to 1e12"),
         ("venue.vault_usd=true", "must be a number at least 0"),
+        ("markets.ETH.popularity=-1", "must be at least 0"),
         ("outputs.figures=1", "must be true or false"),
         ("description=1", "must be text"),
         ("venue=1", "must be a table"),

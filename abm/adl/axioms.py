@@ -10,6 +10,7 @@ several hundred books breaks it is what `holds` means.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -127,6 +128,12 @@ def _budget_monotone(share: Share, book: Book, rng: np.random.Generator) -> Coun
     return _compare(book, taken, after, taken_after, (taken - taken_after).max())
 
 
+def _full(share: Share, book: Book, rng: np.random.Generator) -> Counterexample:
+    """All of the budget is raised wherever there is so much to take."""
+    taken = share(*book)
+    return _compare(book, taken, book, taken, book.budget - int(taken.sum()))
+
+
 def _compare(
     before: Book, taken: Array, after: Book, taken_after: Array, missed: float
 ) -> Counterexample:
@@ -141,8 +148,12 @@ AXIOMS: dict[str, Callable[[Share, Book, np.random.Generator], Counterexample]] 
     "continuous": _continuous,
     "equal treatment": _equal,
     "budget monotone": _budget_monotone,
+    "full": _full,
 }
 """Each gives two related books and by how much the rule misses the axiom on them."""
+
+DEFINITIONS = {name: inspect.getdoc(axiom) or "" for name, axiom in AXIOMS.items()}
+"""What each axiom says, in a sentence."""
 
 
 def examine(share: Share, *, seed: int = 0, books: int = 300) -> dict[str, Finding]:
@@ -172,33 +183,42 @@ def examine(share: Share, *, seed: int = 0, books: int = 300) -> dict[str, Findi
 
 # --- rule by axiom ----------------------------------------------------------------------
 
+_CAP = 0.5
+
+
+def _capped(capacity: Array, score: Array, budget: int) -> Array:
+    cap = np.full(len(capacity), _CAP)
+    return proportional.capped_pro_rata(capacity, cap, budget)
+
+
 RULES: dict[str, Share] = {
     "pro-rata": lambda capacity, score, budget: proportional.pro_rata(capacity, budget),
-    "risk-weighted": proportional.risk_weighted,
-    "capped pro-rata": lambda capacity, score, budget: proportional.capped_pro_rata(
-        capacity, 1.0 / (1.0 + score), budget
-    ),
-    "levelling down": lambda capacity, score, budget: levelling.levelling_down(
-        capacity, budget
-    ),
-    "leverage filling": lambda capacity, score, budget: leverage.leverage_filling(
+    'risk-weighted, risk = "leverage"': proportional.risk_weighted,
+    f"capped, cap = {_CAP}": _capped,
+    "levelling": lambda capacity, score, budget: levelling.levelling_down(capacity, budget),
+    "leverage-filling": lambda capacity, score, budget: leverage.leverage_filling(
         capacity, capacity / score, budget
     ),
-    "quadratic penalty": lambda capacity, score, budget: convex.power_penalty(
+    "power-penalty": lambda capacity, score, budget: convex.power_penalty(
         capacity, np.ones(len(capacity)), budget
     ),
-    "queue by wealth": lambda capacity, score, budget: queue.queue(
+    'queue, score = "profit"': lambda capacity, score, budget: queue.queue(
         capacity, capacity.astype(float), budget
     ),
-    "queue by leverage": queue.queue,
-    "first come": lambda capacity, score, budget: queue.cyclic_order(
-        capacity, budget, start=0
-    ),
-    "absolute cap": lambda capacity, score, budget: proportional.pro_rata(
-        np.minimum(capacity, 300_000_000), budget
-    ),
+    'queue, score = "leverage"': queue.queue,
 }
-"""Rules of which the axioms are asked; scores stand for leverage."""
+"""Rules of which the axioms are asked, as `adl policies --answers` calls them.
+
+The score of a book stands for leverage, and capacity for profit. Leverage-filling takes
+capacity for the position, so that equity is capacity over leverage.
+"""
+
+LEVERED = {
+    'risk-weighted, risk = "leverage"',
+    "leverage-filling",
+    'queue, score = "leverage"',
+}
+"""Those that look at leverage."""
 
 
 class Row(NamedTuple):
@@ -215,25 +235,96 @@ def table(seed: int = 1, books: int = 300) -> list[Row]:
     for name, share in RULES.items():
         found = examine(share, seed=seed, books=books)
         worst = {axiom: f.counterexample for axiom, f in found.items()}
-        words = {axiom: in_words(case) for axiom, case in worst.items() if case is not None}
+        words = {
+            axiom: in_words(axiom, case, with_leverage=name in LEVERED)
+            for axiom, case in worst.items()
+            if case is not None
+        }
         rows.append(Row(name, {axiom: f.holds for axiom, f in found.items()}, words))
     return rows
 
 
-def in_words(case: Counterexample) -> str:
-    """A counterexample on one line, in the units that capacities are drawn in."""
-    books = ((case.before, case.taken), (case.after, case.taken_after))
-    told = [
-        f"capacity {_units(book.capacity)}, score {_listed(book.score)}, budget "
-        f"{book.budget / _UNIT:.4g} takes {_units(taken)}"
-        for book, taken in books
-    ]
-    return " but ".join(dict.fromkeys(told))
+# --- in words ---------------------------------------------------------------------------
+
+
+def in_words(axiom: str, case: Counterexample, *, with_leverage: bool) -> str:
+    """A counterexample on one line, in the units that capacities are drawn in.
+
+    Inputs are written with all their digits, so that it can be computed again.
+    """
+    before = f"{_inputs(case.before, with_leverage)} it takes {_units(case.taken)}"
+    after = f"{_inputs(case.after, with_leverage)} it takes {_units(case.taken_after)}"
+    return _TOLD[axiom](case, before, after)
+
+
+def _tell_split(case: Counterexample, before: str, after: str) -> str:
+    n = len(case.before.capacity)
+    row = int(np.flatnonzero(case.after.capacity[:n] != case.before.capacity)[0])
+    both = case.taken_after[row] + case.taken_after[-1]
+    return (
+        f"with {before}; with account {row + 1} split into accounts {row + 1} and {n + 1}, "
+        f"{after}: its owner pays {_unit(both)}, not {_unit(case.taken[row])}"
+    )
+
+
+def _tell_scaled(case: Counterexample, before: str, after: str) -> str:
+    factor = round(float(case.after.capacity[0] / case.before.capacity[0]))
+    return f"with {before}; with all amounts times {factor}, {after}"
+
+
+def _tell_order(case: Counterexample, before: str, after: str) -> str:
+    capacity = case.before.capacity
+    left = capacity - case.taken
+    behind = np.where(capacity[:, None] >= capacity[None, :], left[None] - left[:, None], 0)
+    rich, poor = (int(i) for i in np.unravel_index(behind.argmax(), behind.shape))
+    return (
+        f"with {before}: account {rich + 1} had {_unit(capacity[rich])} and is left with "
+        f"{_unit(left[rich])}, account {poor + 1} had {_unit(capacity[poor])} and is left "
+        f"with {_unit(left[poor])}"
+    )
+
+
+def _tell_alike(case: Counterexample, before: str, after: str) -> str:
+    n = len(case.taken)
+    return (
+        f"with {before}: accounts 1 and {n} are alike, but pay {_unit(case.taken[0])} and "
+        f"{_unit(case.taken[-1])}"
+    )
+
+
+def _tell_both(case: Counterexample, before: str, after: str) -> str:
+    return f"with {before}; with {after}"
+
+
+def _tell_missing(case: Counterexample, before: str, after: str) -> str:
+    missing = case.before.budget - int(case.taken.sum())
+    return f"with {before}: {_unit(missing)} less than the budget"
+
+
+_TOLD: dict[str, Callable[[Counterexample, str, str], str]] = {
+    "sybil": _tell_split,
+    "scale": _tell_scaled,
+    "monotone": _tell_order,
+    "continuous": _tell_both,
+    "equal treatment": _tell_alike,
+    "budget monotone": _tell_both,
+    "full": _tell_missing,
+}
+
+
+def _inputs(book: Book, with_leverage: bool) -> str:
+    leverage = f", leverages {_listed(book.score, 12)}" if with_leverage else ""
+    capacities = _listed(book.capacity / _UNIT, 12)
+    return f"capacities {capacities}{leverage} and budget {book.budget / _UNIT:.12g}"
 
 
 def _units(amounts: Array) -> str:
-    return _listed(amounts / _UNIT)
+    return _listed(amounts / _UNIT, 6)
 
 
-def _listed(values: Array) -> str:
-    return f"({', '.join(f'{value:.4g}' for value in values)})"
+def _unit(amount: int) -> str:
+    return f"{amount / _UNIT:.6g}"
+
+
+def _listed(values: Array, digits: int) -> str:
+    return f"({', '.join(f'{value:.{digits}g}' for value in values)})"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,11 +70,15 @@ def _print_policies(as_json: bool) -> None:
 
 def _print_policy(name: str, as_json: bool) -> None:
     from abm.adl.venues import PRESETS
-    from abm.faults import nearest
     from abm.toml_out import key_to_toml
 
     if name not in PRESETS:
-        fail(f"policies {name}: no such policy; {nearest(name, PRESETS)}")
+        import difflib
+
+        near = difflib.get_close_matches(name, PRESETS, n=5, cutoff=0.6)
+        hint = f"did you mean {' or '.join(near)}?" if near else "one of"
+        known = "" if near else f" {', '.join(PRESETS)}"
+        fail(f"policies {name}: no such policy; {hint}{known}")
     preset = PRESETS[name]
     if as_json:
         print_json({"name": name, **preset._asdict()})
@@ -119,13 +124,17 @@ def _print_axioms(as_json: bool) -> None:
 
     table = axioms.table()
     if as_json:
-        print_json([row._asdict() for row in table])
+        rules = [row._asdict() for row in table]
+        print_json({"axioms": axioms.DEFINITIONS, "rules": rules})
         return
     names = list(axioms.AXIOMS)
     rows = [["rule", *names]]
     for row in table:
         rows.append([row.rule, *("yes" if row.axioms[name] else "no" for name in names)])
     print_table(rows)
+    typer.echo()
+    for name, definition in axioms.DEFINITIONS.items():
+        typer.echo(f"{name}: {definition}")
     typer.echo("\nyes: none of 300 random books breaks it. no: the worst book that does:")
     for row in table:
         for name, words in row.counterexamples.items():
@@ -146,8 +155,8 @@ def wave(
 ) -> None:
     """Put the accounts of a small file to some policies: who pays what under each.
 
-    Below every policy's column stands what it did and, in brackets, the bound that no
-    policy can beat with these payers.
+    Below every policy's column stands what it did and, in brackets, the least that any
+    rule must take that raises all of the need from these payers.
 
     Example: `adl wave configs/waves/five-accounts.toml --set severity=1`
     """
@@ -155,24 +164,48 @@ def wave(
         from abm import playground
 
         book = playground.book_of(playground.load(file, overrides or ()))
-        answers = [
-            playground.ask(book, p) for p in playground.policies_of(book, policy or ())
-        ]
+        answers, left_out = _ask_all(file, book, policy or ())
     if as_json:
-        print_json(_as_json(book, answers))
+        print_json(_as_json(book, answers, left_out))
     else:
-        _print_wave(book, answers)
+        _print_wave(book, answers, left_out)
 
 
-def _as_json(book: Book, answers: list[Answer]) -> dict[str, Any]:
-    from dataclasses import asdict
+def _ask_all(
+    file: Path, book: Book, names: Sequence[str]
+) -> tuple[list[Answer], dict[str, str]]:
+    """What each policy answers, and why others do not; at least one does."""
+    from abm import playground
+    from abm.adl.answers import CompositionError
+    from abm.adl.wave import PolicyError
+    from abm.scenario import ScenarioError
 
+    try:
+        asked, left_out = playground.policies_of(book, names)
+    except (ScenarioError, CompositionError) as error:
+        raise ScenarioError(f"{file}: {error}") from None
+    answers = []
+    for policy in asked:
+        try:
+            answers.append(playground.ask(book, policy))
+        except PolicyError as error:
+            left_out[policy.name] = " ".join(str(error).split())
+    if not answers:
+        name, why = next(iter(left_out.items()))
+        raise ScenarioError(f"{file}: policy {name}: {why}")
+    return answers, {
+        name: f"{file}: policy {name}: {why}" for name, why in left_out.items()
+    }
+
+
+def _as_json(book: Book, answers: list[Answer], left_out: dict[str, str]) -> dict[str, Any]:
     from abm.units import usd
 
     return {
         "title": book.file.title,
         "source": book.file.source,
         "short_usd": usd(answers[0].wave.total_deficit),
+        "left_out": left_out,
         "policies": [
             {
                 "policy": answer.policy.name,
@@ -180,15 +213,20 @@ def _as_json(book: Book, answers: list[Answer]) -> dict[str, Any]:
                 "severity": answer.outcome.decision.theta,
                 "budget_usd": usd(answer.outcome.decision.budget),
                 "raised_usd": usd(int(answer.paid.sum())),
+                "raised_all": answer.raised_all,
+                "unit": "contracts" if answer.in_contracts else "usd",
+                "wanted": _in_unit(book, answer, answer.wanted),
+                "given": _in_unit(book, answer, int(answer.given.sum())),
                 "left_usd": usd(answer.left),
-                "bounds": asdict(answer.bounds) if answer.bounds else None,
+                "bounds": _bounds(answer),
                 "accounts": [
                     {
                         "account": name,
                         "paid_usd": usd(int(answer.paid[i])),
                         "share": float(answer.share[i]),
                         "closed": float(answer.closed[i]),
-                        "capacity_usd": usd(int(answer.capacity[i])),
+                        "given": _in_unit(book, answer, int(answer.given[i])),
+                        "capacity": _in_unit(book, answer, int(answer.capacity[i])),
                     }
                     for i, name in enumerate(book.names)
                 ],
@@ -198,8 +236,25 @@ def _as_json(book: Book, answers: list[Answer]) -> dict[str, Any]:
     }
 
 
-def _print_wave(book: Book, answers: list[Answer]) -> None:
-    """A line an account, a column a policy, and below them the bounds."""
+def _bounds(answer: Answer) -> dict[str, Any] | None:
+    """The bounds by name; None where there is no number, as if nobody can pay."""
+    from dataclasses import asdict
+
+    if answer.bounds is None:
+        return None
+    found = asdict(answer.bounds).items()
+    return {name: value if math.isfinite(value) else None for name, value in found}
+
+
+def _in_unit(book: Book, answer: Answer, amount: int) -> float:
+    """Lots as contracts, quanta as USD."""
+    from abm.units import usd
+
+    return amount * book.file.lot if answer.in_contracts else float(usd(amount))
+
+
+def _print_wave(book: Book, answers: list[Answer], left_out: dict[str, str]) -> None:
+    """A line an account, a column a policy, and below them what it came to."""
     from abm.units import usd
 
     file = book.file
@@ -218,9 +273,30 @@ def _print_wave(book: Book, answers: list[Answer]) -> None:
         cells = [_paid(answer, i) for answer in answers]
         rows.append([name, f"{usd(equity):,.2f}", f"{usd(profit):,.2f}", *cells])
     rows.append([""] * len(rows[0]))
+    in_contracts = {answer.in_contracts for answer in answers}
     for label, cell in _SUMS.items():
-        rows.append([label, "", "", *(cell(answer) for answer in answers)])
+        if label != _CLOSED or True in in_contracts:
+            rows.append([label, "", "", *(cell(book, answer) for answer in answers)])
     print_table(rows)
+    typer.echo()
+    for kind in sorted(in_contracts):
+        typer.echo(_IN_A_CELL[kind])
+    typer.echo(_IN_BRACKETS)
+    for why in left_out.values():
+        typer.echo(f"note: {why}")
+
+
+_IN_A_CELL = {
+    False: "cash: USD paid, and its share of what the account could be asked for",
+    True: (
+        "closing: contracts closed, their share of those that could be, and for how much "
+        "less than the mark, USD"
+    ),
+}
+_IN_BRACKETS = (
+    "in brackets: the least under any rule that raises all of the need from these payers; "
+    "- where not all is raised"
+)
 
 
 def _paid(answer: Answer, i: int) -> str:
@@ -229,53 +305,77 @@ def _paid(answer: Answer, i: int) -> str:
 
     if answer.capacity[i] == 0 and answer.paid[i] == 0 and answer.closed[i] == 0:
         return "."
-    closed = f"{answer.closed[i]:g} for " if answer.closed[i] else ""
-    return f"{closed}{usd(int(answer.paid[i])):,.2f} {answer.share[i]:4.0%}"
+    paid, share = f"{usd(int(answer.paid[i])):,.2f}", f"{answer.share[i]:4.0%}"
+    if answer.in_contracts:
+        return f"{_quantity(answer.closed[i])} {share} {paid}"
+    return f"{paid} {share}"
 
 
-def _raised(answer: Answer) -> str:
+def _quantity(contracts: float) -> str:
+    return f"{contracts:,.12g}"
+
+
+def _beside(answer: Answer, shown: str, least: str) -> str:
+    """What was, and in brackets the least that it could be if that can be told."""
+    return f"{shown} ({least if answer.raised_all else '-'})"
+
+
+def _raised(book: Book, answer: Answer) -> str:
     from abm.units import usd
 
-    budget = usd(answer.outcome.decision.budget)
-    return f"{usd(int(answer.paid.sum())):,.2f} of {budget:,.2f}"
+    paid = f"{usd(int(answer.paid.sum())):,.2f}"
+    if answer.in_contracts:
+        return paid
+    return f"{paid} of {usd(answer.outcome.decision.budget):,.2f}"
 
 
-def _largest(answer: Answer) -> str:
-    amounts, payers = answer.outcome.decision.amounts, answer.outcome.decision.payers
-    share = (amounts / payers.capacity.clip(1)).max(initial=0.0)
-    bound = answer.bounds
-    return f"{share:.0%} ({bound.least_largest_share:.0%})" if bound else "."
+def _contracts(book: Book, answer: Answer) -> str:
+    if not answer.in_contracts:
+        return "-"
+    lot = book.file.lot
+    closed = int(answer.given.sum()) * lot
+    return f"{_quantity(closed)} of {_quantity(answer.wanted * lot)}"
 
 
-def _touched(answer: Answer) -> str:
+def _largest(book: Book, answer: Answer) -> str:
+    if answer.bounds is None or not answer.capacity.any():
+        return "-"
+    least = f"{answer.bounds.least_largest_share:.0%}"
+    return _beside(answer, f"{answer.share.max():.0%}", least)
+
+
+def _touched(book: Book, answer: Answer) -> str:
+    if answer.bounds is None:
+        return "-"
     count = len({*answer.outcome.fills["account"], *answer.outcome.haircuts["account"]})
-    return f"{count} ({answer.bounds.least_touched})" if answer.bounds else "."
+    return _beside(answer, f"{count}", f"{answer.bounds.least_touched}")
 
 
-def _top(answer: Answer) -> str:
-    """What the payer of largest capacity gives up of its profit, and the least it must."""
-    from abm.units import usd
+def _top(book: Book, answer: Answer) -> str:
+    """What the account of largest capacity gives, in the unit of the cells."""
+    if answer.bounds is None or not answer.capacity.any():
+        return "-"
+    given, least = (
+        _in_unit(book, answer, amount) for amount in (answer.top, answer.least_top)
+    )
+    shown = _quantity if answer.in_contracts else "{:,.2f}".format
+    return _beside(answer, shown(given), shown(least))
 
-    payers, amounts = answer.outcome.decision.payers, answer.outcome.decision.amounts
-    if answer.bounds is None or len(payers.row) == 0:
-        return "."
-    top = payers.capacity.argmax()
-    given = int(amounts[top]) * int(payers.worth[top]) // max(int(payers.capacity[top]), 1)
-    return f"{usd(given):,.2f} ({usd(answer.bounds.least_top_1):,.2f})"
 
-
-def _left(answer: Answer) -> str:
+def _left(book: Book, answer: Answer) -> str:
     from abm.units import usd
 
     return f"{usd(answer.left):,.2f}"
 
 
-_SUMS: dict[str, Callable[[Answer], str]] = {
-    "raised": _raised,
+_CLOSED = "contracts closed"
+_SUMS: dict[str, Callable[[Book, Answer], str]] = {
+    "paid, USD": _raised,
+    _CLOSED: _contracts,
     "largest share": _largest,
-    "accounts": _touched,
-    "the richest": _top,
-    "still short": _left,
+    "accounts hit": _touched,
+    "largest capacity": _top,
+    "still short, USD": _left,
 }
 
 

@@ -5,11 +5,13 @@ ranking and allocation is made again by `abm.adl.audit` from what was recorded o
 under the policy as the manifest has it, and so is all that was booked of it: fills with
 their prices, haircuts, and what was left missing. The rows that tell of it in `waves`,
 `haircuts`, `adl_fills` and `runs` are made again, too; whatever differs is named by its
-cell.
+cell. Of all rows, audited or not, what is said twice must agree: dollars and quanta, the
+seed and the number of a run, failure and its reason, the audit's prices and the paths'.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, product
@@ -31,12 +33,16 @@ from abm.montecarlo import store, tables
 from abm.montecarlo.store import Batch, StoreError
 from abm.montecarlo.tables import Names
 from abm.scenario import Scenario, ScenarioError
+from abm.units import usd
 
 TOLD = ("adl_fills", "haircuts", "waves")
 """Tables that follow from the calls of a run."""
 
 
 _CALLS_AT_A_TIME = 32
+
+_LAST_BITS = 1e-15
+"""By so much of itself may an amount in USD differ from its quanta."""
 
 
 class Finding(NamedTuple):
@@ -97,9 +103,12 @@ def verify(folder: Path) -> Verdict:
     unreadable = {f.table for f in findings if f.message.startswith("cannot be read")}
     if unreadable & {"audit", "runs", *TOLD}:
         return Verdict(findings, _count_files(batch), 0, 0, 0)
-    findings += _of_plan(batch)
     names = Names.of(scenario)
+    findings += _of_plan(batch)
     expected = set(_audited(batch, scenario))
+    findings += _of_failures(batch, expected)
+    for table in set(store.SCHEMAS) - unreadable:
+        findings += _of_money(batch, table, expected)
     runs = calls = payers = 0
     for run, policy, rows, kinds in _recorded(batch, expected):
         if (run, policy) not in expected:
@@ -110,6 +119,9 @@ def verify(folder: Path) -> Verdict:
             recorded = [audit.rebuilt(row) for row in rows]
             with np.errstate(all="ignore"):
                 findings += _of_run(batch, names, policies[policy], run, recorded, kinds)
+                findings += _of_times(run, policy, recorded)
+                if "paths" not in unreadable:
+                    findings += _of_prices(batch, names, run, policy, recorded)
         except Exception as error:
             # Nothing is known of a record that was tampered with, so nothing is assumed.
             message = f"cannot be rebuilt: {type(error).__name__}: {error}"
@@ -171,6 +183,91 @@ def _of_plan(batch: Batch) -> Iterator[Finding]:
             yield Finding("runs", run, policy, message=f"has {times} rows, must have 1")
     for run, policy in found:
         yield Finding("runs", run, policy, message="is not in the plan")
+
+
+def _of_failures(batch: Batch, rebuilt: set[tuple[int, str]]) -> Iterator[Finding]:
+    """A run has the seed of its number, and a reason if and only if it failed.
+
+    Those that are `rebuilt` are held against all of that, so they are passed over here.
+    """
+    first = batch.manifest["first_seed"]
+    if not isinstance(first, int):
+        yield Finding(store.MANIFEST, message=f"first_seed = {first!r} is no whole number")
+        return
+    rows = batch.table("runs", columns=["run", "policy", "seed", "failed", "error"])
+    for row in rows.to_pylist():
+        run, policy, seed = row["run"], row["policy"], row["seed"]
+        if (run, policy) in rebuilt:
+            continue
+        wanted = None if run is None else first + run
+        if seed != wanted:
+            yield Finding("runs", run, policy, column="seed", recorded=seed, rebuilt=wanted)
+        if row["failed"] is None or row["failed"] != bool(row["error"]):
+            message = f"failed is {row['failed']}, but error is {row['error']!r}"
+            yield Finding("runs", run, policy, column="failed", message=message)
+
+
+def _of_money(batch: Batch, table: str, rebuilt: set[tuple[int, str]]) -> Iterator[Finding]:
+    """Where a row has an amount in quanta and in USD, they are the same amount.
+
+    Rows of runs that are `rebuilt` are passed over.
+    """
+    columns = store.SCHEMAS[table].names
+    for exact in (name for name in columns if name.endswith("_quanta")):
+        dollars = exact.removesuffix("_quanta") + "_usd"
+        if dollars not in columns:
+            continue
+        rows = batch.table(table, columns=["run", "policy", exact, dollars]).to_pylist()
+        for number, row in enumerate(rows):
+            if (row["run"], row["policy"]) in rebuilt:
+                continue
+            amount, recorded = row[exact], row[dollars]
+            wanted = None if amount is None else usd(amount)
+            if wanted is None or recorded is None:
+                same = wanted is recorded
+            else:
+                same = math.isclose(recorded, wanted, rel_tol=_LAST_BITS)
+            if not same:
+                yield Finding(
+                    table, row["run"], row["policy"], column=dollars, row=number,
+                    recorded=recorded, rebuilt=wanted,
+                )  # fmt: skip
+
+
+def _of_times(run: int, policy: str, calls: Sequence[Call]) -> Iterator[Finding]:
+    """Calls come one after the other, and waves are counted from zero."""
+    wave, now_s = -1, -math.inf
+    for call in calls:
+        here = call.wave
+        if here.now_s <= now_s:
+            message = f"is at {here.now_s:g} s, not after the call before it"
+            yield Finding("audit", run, policy, here.number, here.now_s, message=message)
+        if here.number not in (max(wave, 0), wave + 1):
+            message = f"comes after wave {wave}" if wave >= 0 else "is the first"
+            yield Finding("audit", run, policy, here.number, here.now_s, message=message)
+        wave, now_s = here.number, here.now_s
+
+
+def _of_prices(
+    batch: Batch, names: Names, run: int, policy: str, calls: Sequence[Call]
+) -> Iterator[Finding]:
+    """Marks and indices of calls are those of the paths, where these tell the same time."""
+    columns = ["time_s", "market", "mark_usd", "index_usd"]
+    paths = batch.table("paths", columns, _of_one(run, policy)).to_pylist()
+    told = {(row["time_s"], row["market"]): row for row in paths}
+    for call in calls:
+        for market, name in enumerate(names.markets):
+            row = told.get((call.wave.now_s, str(name)))
+            if row is None:
+                continue
+            for price in ("mark", "index"):
+                ticks = int(getattr(call.wave, price)[market])
+                wanted, recorded = ticks * names.tick_usd[market], row[f"{price}_usd"]
+                if not np.isclose(recorded, wanted, rtol=1e-9, atol=0.0):
+                    yield Finding(
+                        "paths", run, policy, call.wave.number, call.wave.now_s,
+                        column=f"{price}_usd", recorded=recorded, rebuilt=wanted,
+                    )  # fmt: skip
 
 
 # --- what is rebuilt from ---------------------------------------------------------------

@@ -242,6 +242,63 @@ def test_debt_forged_away_alike_in_all_tables_is_named(copied):
     assert (found.recorded, found.rebuilt) == (0, was)
 
 
+def set_cell(folder, table, column, value, where=lambda row: True):
+    """Set a cell of the last row that fits; hashes fit again afterwards."""
+    path = folder / f"{table}.parquet" / "block-000000.parquet"
+    found = pq.read_table(path)
+    rows = found.to_pylist()
+    row = next(row for row in reversed(rows) if where(row))
+    row[column] = value(row[column])
+    pq.write_table(pa.Table.from_pylist(rows, found.schema), path, compression="zstd")
+    forge(folder)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("seed", lambda seed: seed + 1),
+        ("failed", lambda failed: True),
+        ("error", lambda error: "made up"),
+        ("deficit_usd", lambda usd: usd + 1e-3),
+        ("covered_quanta", lambda quanta: quanta + 1),
+        ("residual_usd", lambda usd: usd + 1.0),
+    ],
+)
+def test_rows_of_runs_that_were_not_audited_agree_with_themselves(copied, column, value):
+    row = set_cell(copied, "runs", column, value, lambda row: row["run"] == 1)
+    findings = verify(copied).findings
+    assert findings
+    assert {(f.table, f.run, f.policy) for f in findings} == {("runs", 1, row["policy"])}
+
+
+@pytest.mark.parametrize("price", ["mark_usd", "index_usd"])
+def test_prices_of_paths_are_those_that_the_waves_saw(copied, price):
+    audit_rows = store.Batch(copied).table("audit", ["run", "policy", "time_s"]).to_pylist()
+    times = {(row["run"], row["policy"], row["time_s"]) for row in audit_rows}
+    row = set_cell(
+        copied, "paths", price, lambda usd: usd * 1.01,
+        lambda row: (row["run"], row["policy"], row["time_s"]) in times,
+    )  # fmt: skip
+    (found,) = verify(copied).findings
+    assert (found.table, found.column, found.time_s) == ("paths", price, row["time_s"])
+    assert found.recorded == pytest.approx(found.rebuilt * 1.01)
+
+
+def test_waves_are_counted_from_zero_one_after_the_other(copied):
+    path = copied / "audit.parquet" / "block-000000.parquet"
+    found = pq.read_table(path)
+    rows = found.to_pylist()
+    of_one = [r for r in rows if (r["run"], r["policy"]) == (0, "none")]
+    of_one[-1]["wave"] += 2
+    of_one[-1]["time_s"] = of_one[-2]["time_s"]
+    pq.write_table(pa.Table.from_pylist(rows, found.schema), path, compression="zstd")
+    retell(copied, "none")
+    messages = " ".join(f.message for f in verify(copied).findings)
+    assert "not after the call before it" in messages
+    assert "comes after wave" in messages
+
+
 @pytest.mark.parametrize(
     "key", ["name", "first_seed", "scenario_sha256", "policy_tables", "code_sha256"]
 )

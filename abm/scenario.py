@@ -439,7 +439,12 @@ class Outputs(Part):
         1.0, ge=0.1, le=LARGEST, description="time between rows of a path, s"
     )
     figures: Flag = Field(True, description="draw figures after a batch")
-    audit: Flag = Field(True, description="write what each wave was decided from")
+    audit_of_first_runs: Whole = Field(
+        4,
+        ge=0,
+        le=100_000_000,
+        description="number of runs of which all is written that waves were decided from",
+    )
 
 
 class Scenario(Part):

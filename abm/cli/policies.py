@@ -421,7 +421,9 @@ def _print_verdict(run_dir: Path, verdict: Verdict, as_json: bool) -> None:
     else:
         typer.echo(f"{run_dir}: {len(verdict.findings)} differences ({looked})")
     if verdict.runs == 0:
-        typer.echo("no run was audited: only the files were checked (outputs.audit)")
+        typer.echo(
+            "no run was audited: only the files were checked (outputs.audit_of_first_runs)"
+        )
 
 
 def check_function(text: str, as_json: bool) -> None:

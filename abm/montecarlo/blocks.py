@@ -48,7 +48,7 @@ def run_one(
         interval = round(scenario.outputs.path_interval_s * 1000)
         world.clock[0]["path_interval_ms"] = interval
     start = tables.purses(world)
-    audited = first_runs and scenario.outputs.audit
+    audited = run < scenario.outputs.audit_of_first_runs
     past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid, keep_whole=audited)
     past.share(policies)
     past.run_to(scenario.time.steps, stop_at_wave=True)

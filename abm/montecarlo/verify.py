@@ -294,11 +294,10 @@ def _policies(batch: Batch) -> dict[str, Policy]:
 
 def _audited(batch: Batch, scenario: Scenario) -> Iterator[tuple[int, str]]:
     """Runs, by policy, that finished and of which all calls were recorded."""
-    if not scenario.outputs.audit:
-        return
+    audited = scenario.outputs.audit_of_first_runs
     runs = batch.table("runs", columns=["run", "policy", "failed"])
     for row in runs.to_pylist():
-        first = row["run"] is not None and row["run"] < scenario.outputs.paths_of_first_runs
+        first = row["run"] is not None and row["run"] < audited
         if first and not row["failed"] and row["policy"] in batch.policies:
             yield row["run"], row["policy"]
 

@@ -39,7 +39,10 @@ def make_batch(
             "name": "made",
             "time": {"duration_s": duration_s, "step_s": 1.0},
             "kinds": {"passive": {}, "whale": {}},
-            "outputs": {"paths_of_first_runs": paths_of_first_runs},
+            "outputs": {
+                "paths_of_first_runs": paths_of_first_runs,
+                "audit_of_first_runs": paths_of_first_runs,
+            },
         },
         "policies": list(policies),
         "first_seed": 7,

@@ -9,6 +9,7 @@ import numpy as np
 
 from abm.adl.record import ADL_FILL, CASH_HAIRCUT, Payers
 from abm.adl.wave import Wave
+from abm.units import INT64_MAX
 from abm.world import Array, World
 
 NO_FILLS = np.zeros(0, ADL_FILL)
@@ -117,6 +118,10 @@ def portion(amounts: Array, theta: float) -> Array:
         From 0 to 1.
     """
     part, whole = Fraction(repr(float(theta))).as_integer_ratio()
+    if part == whole:
+        return amounts.astype(np.int64)
+    if int(amounts.max(initial=0)) <= INT64_MAX // max(part, 1):
+        return np.asarray(-(-amounts * part // whole), np.int64)
     found = [-(-amount * part // whole) for amount in amounts.tolist()]
     return np.array(found, np.int64)
 

@@ -78,6 +78,8 @@ class Contracts:
         value: Array = rows["lots"] * (price * wave.unit)[market]
         if self.price == "index-or-bankruptcy":
             return np.maximum(value, bankruptcy)
+        if self.spread_ppm == 0:
+            return value
         whole, rest = np.divmod(np.abs(value), PPM)
         value -= whole * self.spread_ppm + rest * self.spread_ppm // PPM
         return value

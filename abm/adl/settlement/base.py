@@ -120,7 +120,7 @@ def portion(amounts: Array, theta: float) -> Array:
     part, whole = Fraction(repr(float(theta))).as_integer_ratio()
     if part == whole:
         return amounts.astype(np.int64)
-    if int(amounts.max(initial=0)) <= INT64_MAX // max(part, 1):
+    if whole <= INT64_MAX and int(amounts.max(initial=0)) <= INT64_MAX // max(part, 1):
         return np.asarray(-(-amounts * part // whole), np.int64)
     found = [-(-amount * part // whole) for amount in amounts.tolist()]
     return np.array(found, np.int64)

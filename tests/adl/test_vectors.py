@@ -23,7 +23,7 @@ from abm.adl.record import Payers
 from abm.adl.wave import BANKRUPT, CANDIDATE, Wave, gather
 from abm.engine import equipped
 from abm.market.book import BUY, LIMIT, submit
-from abm.measures.markout import markout
+from abm.measures.counterfactual import markout
 from abm.venue import formulas
 from abm.venue.fund import watch_fund
 from abm.venue.ledger import book_lots

@@ -126,7 +126,7 @@ class WaveFile(Part):
         0.0, description="missing besides what the accounts owe, USD"
     )
     severity: Share | None = Field(
-        None, description="share asked for now; the policy's own if left out"
+        None, description="share that this wave asks for; the policy's own if left out"
     )
     policies: dict[Name, rules.Policy] = Field(
         {}, max_length=64, description="policies of one's own"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from abm.montecarlo.store import Batch, StoreError
+from abm.montecarlo.store import Batch, read_index
 from analysis import intervals, notation
 
 _WIDTH = 100
@@ -29,13 +28,7 @@ def open_study(folder: str | Path) -> tuple[str, dict[str, Batch]]:
     StoreError
         If the folder is no study or a variant's batch cannot be read.
     """
-    path = Path(folder) / "study.json"
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StoreError(f"{folder}: is not a study's folder (no study.json)") from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: cannot be read: {error}") from None
+    index = read_index(Path(folder), "study.json", "study")
     variants = index["variants"]
     batches = {one["name"]: Batch(Path(folder) / one["folder"]) for one in variants}
     return str(index["question"]), batches

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -17,7 +16,7 @@ from rich.table import Table
 from scipy import stats
 from scipy.stats import sobol_indices
 
-from abm.montecarlo.store import Batch, StoreError
+from abm.montecarlo.store import Batch, read_index
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,13 +35,7 @@ def open_sweep(folder: str | Path) -> tuple[dict[str, Any], list[Batch]]:
     StoreError
         If the folder is no sweep or a point's batch cannot be read.
     """
-    path = Path(folder) / "sweep.json"
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StoreError(f"{folder}: is not a sweep's folder (no sweep.json)") from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: cannot be read: {error}") from None
+    index = read_index(Path(folder), "sweep.json", "sweep")
     return index, [Batch(Path(folder) / point["folder"]) for point in index["points"]]
 
 

@@ -64,7 +64,7 @@ class Decision:
     acted : bool
         Whether the trigger said yes; if not, nobody is asked for anything.
     theta : float
-        The severity's answer: the share of the need that is asked for now.
+        The severity's answer: the share of the need that this wave asks for.
     budget : int
         Money asked for in quanta: that share of the deficit.
     need : array of int64

@@ -1,4 +1,4 @@
-"""How much of the need is asked for now? A severity answers a share of it.
+"""How much of the need does this wave ask for? A severity answers a share of it.
 
 Sources: arXiv 2512.01112 (deficit match, back-off, mirror descent, extreme values) and
 arXiv 2602.15182 (online gradient descent). A *round* is a call of the policy in which it

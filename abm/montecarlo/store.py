@@ -86,6 +86,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("residual_quanta", "int64"),
         ("severity", "float64"),
         ("acted", "int64"),
+        ("withdrawal_cut", "float64"),
         ("touched", "int64"),
         ("eligible", "int64"),
         ("feasible", "bool"),
@@ -207,9 +208,10 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
 `share` of a haircut is the part of capacity that was taken, at most all of it; the largest
 haircut of a run is that of profit, the largest equity share that of equity.
 `bid_depth_usd` is what rests within 1% of the mark. `severity` of a wave is that of its
-first call, `acted` how many of its calls the trigger answered; the bounds from `feasible`
-on are those of `abm.adl.bounds`. A row of `audit` is a call of the policy:
-`abm.adl.audit` makes the call of it again, and tells the fields' units."""
+first call, `acted` how many of its calls the trigger answered, `withdrawal_cut` the share
+of every withdrawal that is withheld after it; the bounds from `feasible` on are those of
+`abm.adl.bounds`. A row of `audit` is a call of the policy: `abm.adl.audit` makes the call
+of it again, and tells the fields' units."""
 
 
 def _type(kind: str) -> pa.DataType:
@@ -397,6 +399,30 @@ def locked(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             (folder / ".lock").unlink(missing_ok=True)
         lock.release()
+
+
+def read_index(folder: Path, name: str, what: str) -> dict[str, Any]:
+    """The index of a folder of batches: of a study, or of a sweep.
+
+    Parameters
+    ----------
+    name : str
+        The index's file name.
+    what : str
+        What such a folder is, for the message.
+
+    Raises
+    ------
+    StoreError
+        If there is no index, or it cannot be read.
+    """
+    path = folder / name
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise StoreError(f"{folder}: is not a {what}'s folder (no {name})") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from None
 
 
 class Batch:

@@ -48,11 +48,7 @@ def resume_study(folder: Path, **how: Any) -> dict[str, Batch]:
     StoreError
         If it is no study, or a variant cannot be gone on with.
     """
-    path = folder / INDEX
-    try:
-        variants = json.loads(path.read_text(encoding="utf-8"))["variants"]
-    except (OSError, ValueError, KeyError) as error:
-        raise StoreError(f"{path}: cannot be read: {error}") from None
+    variants = store.read_index(folder, INDEX, "study")["variants"]
     return {one["name"]: resume_batch(folder / one["folder"], **how) for one in variants}
 
 

@@ -63,7 +63,7 @@ def resume_sweep(folder: Path, **how: Any) -> Path:
         If it is no sweep, was changed, or another process is working on it.
     """
     with store.locked(folder):
-        index = read_index(folder)
+        index = store.read_index(folder, INDEX, "sweep")
         if _sha256(index["scenario"]) != index["scenario_sha256"]:
             raise StoreError(
                 f"{folder / INDEX}: cannot go on: its scenario was changed since the sweep "
@@ -85,23 +85,6 @@ def resume_sweep(folder: Path, **how: Any) -> Path:
 def folder_of(number: int) -> str:
     """Where a point's batch lies."""
     return f"points/{number:06d}"
-
-
-def read_index(folder: Path) -> dict[str, Any]:
-    """What a sweep's folder says of itself.
-
-    Raises
-    ------
-    StoreError
-        If it is no sweep.
-    """
-    path = folder / INDEX
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise StoreError(f"{folder}: is not a sweep's folder (no {INDEX})") from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: cannot be read: {error}") from None
 
 
 def _sha256(scenario: dict[str, Any]) -> str:

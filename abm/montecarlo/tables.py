@@ -328,6 +328,7 @@ def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
         "residual_quanta": last.short_after,
         "severity": first.outcome.decision.theta,
         "acted": sum(call.outcome.decision.acted for call in calls),
+        "withdrawal_cut": last.outcome.withdrawal_cut,
         "touched": len(np.unique(np.concatenate(accounts))),
         "eligible": of_first.eligible,
         **_bounds(calls, policy),

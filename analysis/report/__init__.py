@@ -1,0 +1,61 @@
+"""The report of a batch, or of two: one HTML file, and every table as CSV beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from abm.montecarlo.store import Batch, StoreError
+from analysis import style
+from analysis.measures import Told
+from analysis.report import overview, page, sections
+from analysis.report.section import Missing, Section
+
+
+def write_report(batch: Batch, out: str | Path | None = None, *, quiet: bool = False) -> Path:
+    """Write the report of one batch.
+
+    Parameters
+    ----------
+    out : str or Path, optional
+        The HTML file; ``report.html`` in the run folder if not given. The tables are
+        written as CSV into a folder beside it, ``report-tables`` for ``report.html``.
+    quiet : bool
+        Show no progress.
+
+    Raises
+    ------
+    StoreError
+        If the batch cannot be read or the report cannot be written.
+    """
+    where = Path(out) if out else batch.folder / "report.html"
+    if where.is_dir():
+        raise StoreError(f"{where}: is a folder: name a file, such as {where}/report.html")
+    return page.write(build(batch, quiet=quiet), where)
+
+
+def build(batch: Batch, *, quiet: bool = False) -> page.Page:
+    """Everything that the report of one batch shows."""
+    told = Told(batch)
+    answers: list[Section | Missing] = [overview.in_short(told), overview.every_measure(told)]
+    with style.cards(), tqdm(
+        total=1 + len(sections.QUESTIONS), desc="report", unit="figure", leave=False,
+        disable=True if quiet else None,
+    ) as bar:  # fmt: skip
+        answers.insert(1, overview.three_goals(told))
+        bar.update()
+
+        def step(name: str) -> None:
+            bar.set_postfix_str(name)
+            bar.update()
+
+        answers[2:2] = sections.sections(told, step)
+    return page.Page(
+        title=batch.name,
+        lead=str(batch.scenario.get("description", "")),
+        facts=page.facts_of(batch),
+        sections=[one for one in answers if isinstance(one, Section)],
+        missing=[one for one in answers if isinstance(one, Missing)],
+        raw={"runs": told.runs, "waves": batch.frame("waves")},
+    )

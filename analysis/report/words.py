@@ -1,0 +1,111 @@
+"""Sentences made from numbers: who is best, who cannot be told apart, and by how much."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis import intervals, notation
+from analysis.measures import Measure
+
+_MOST_NAMED = 4
+
+
+def mean(row: pd.Series, unit: str) -> str:
+    """A value with its interval: ``$1.23M (1.1M to 1.4M)``."""
+    write = notation.writer(unit)
+    return bracketed(row["value"], row["low"], row["high"], write)
+
+
+def bracketed(value: float, low: float, high: float, write) -> str:
+    """A number with the ends of its interval in brackets, if it has any."""
+    around = notation.span(write(low), write(high))
+    plain = around == notation.UNDEFINED or low == high == value
+    return write(value) if plain else f"{write(value)} ({around})"
+
+
+def ranking(values: pd.DataFrame, measure: Measure, what: str = "") -> list[str]:
+    """Which policy is best in a measure, which come close, and how far the others are.
+
+    Parameters
+    ----------
+    values : DataFrame
+        One row a run, one column a policy.
+    what : str
+        What is measured, as it stands in a sentence; the measure's label if not given.
+    """
+    values = values.dropna(axis="columns", how="all")
+    name = what or f"mean {measure.label.lower()}"
+    if values.empty:
+        return [f"The {name} is not known under any policy."]
+    means = values.mean()
+    if len(means) == 1:
+        return [f"Under {means.index[0]} the {name} is {_value(values, 0, measure)}."]
+    if (means == means.iloc[0]).all():
+        size = notation.writer(measure.unit)(means.iloc[0])
+        return [f"The {name} is the same under all policies: {size}."]
+    low = measure.better != "high"
+    best = str(means.idxmin() if low else means.idxmax())
+    place = list(values).index(best)
+    groups = _groups(values, best)
+    first = "lowest" if low else "highest"
+    lead = f"The {name} is {first} under {best}: {_value(values, place, measure)}"
+    if groups["same"]:
+        lead += f", and the same under {names(groups['same'])}"
+    found = [f"{lead}."]
+    if groups["close"]:
+        who = names(groups["close"])
+        found.append(f"It cannot be told apart from {who}: the paired interval holds zero.")
+    if groups["apart"]:
+        found.append(_apart(values, best, groups["apart"], measure, low))
+    if groups["unknown"]:
+        found.append(f"Too few runs to say how far {names(groups['unknown'])} stand from it.")
+    return found
+
+
+def _value(values: pd.DataFrame, place: int, measure: Measure) -> str:
+    from analysis.measures import sum_up
+
+    return mean(sum_up(values.iloc[:, [place]]).iloc[0], measure.unit)
+
+
+def _groups(values: pd.DataFrame, best: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {"same": [], "close": [], "apart": [], "unknown": []}
+    for name in values:
+        if name == best:
+            continue
+        apart = intervals.paired_difference(values[name], values[best])
+        if pd.isna(apart.low):
+            found["unknown"].append(str(name))
+        elif apart.low == apart.high == 0.0:
+            found["same"].append(str(name))
+        else:
+            found["apart" if apart.is_clear else "close"].append(str(name))
+    return found
+
+
+def _apart(
+    values: pd.DataFrame, best: str, others: list[str], measure: Measure, low: bool
+) -> str:
+    write = notation.apart_writer(measure.unit)
+    how = "more" if low else "less"
+    told = {}
+    for name in others:
+        apart = intervals.paired_difference(values[name], values[best])
+        ends = sorted((abs(apart.low), abs(apart.high)))
+        told[name] = bracketed(abs(apart.mean), *ends, write)
+    if len(others) <= _MOST_NAMED:
+        parts = [f"{name} by {words}" for name, words in told.items()]
+        return f"It is clearly {how} under {notation.listing(parts)}."
+    means = values[others].mean()
+    last = str(means.idxmax() if low else means.idxmin())
+    return (
+        f"It is clearly {how} under the other {len(others)}, the furthest {last}, "
+        f"by {told[last]}."
+    )
+
+
+def names(names: list[str]) -> str:
+    if len(names) <= 2 * _MOST_NAMED:
+        return notation.listing(names)
+    rest = len(names) - _MOST_NAMED
+    return f"{', '.join(names[:_MOST_NAMED])} and {rest} others"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,9 +58,9 @@ MEASURES = (
             "From the first wave until nothing was missing, over the runs that got there."),
     Measure("haircut_usd", "Haircuts in all", BURDEN, "usd", "low",
             "What all accounts gave in a run, against the mark of the moment."),
-    Measure("largest_haircut_share", "Worst haircut, of profit", BURDEN, "share", "low",
+    Measure("largest_haircut_share", "Worst haircut of profit", BURDEN, "share", "low",
             "The most that one account gave in a run, as a share of its profit."),
-    Measure("largest_equity_share", "Worst haircut, of equity", BURDEN, "share", "low",
+    Measure("largest_equity_share", "Worst haircut of equity", BURDEN, "share", "low",
             "The most that one account gave in a run, as a share of its equity."),
     Measure("adl_accounts", "Accounts hit", BURDEN, "count", "low",
             "Accounts that a run's waves touched."),
@@ -121,7 +120,9 @@ class Told:
         """The measures that this batch has."""
         found = self.finished
         return [
-            one for one in MEASURES if one.column in found and found[one.column].notna().any()
+            one
+            for one in MEASURES
+            if one.column in found and found[one.column].notna().any()
         ]
 
     @cached_property
@@ -143,32 +144,40 @@ class Told:
 
     def of(self, column: str, better: str = "") -> pd.DataFrame:
         """One measure by policy; as in :attr:`summary`."""
-        return sum_up(self.values(column), better)
+        return sum_up(self.values(column), better, of_runs=column.startswith("has_"))
 
 
-def sum_up(values: pd.DataFrame, better: str = "") -> pd.DataFrame:
-    """Means of columns with 95% intervals, and how they stand to the best of them."""
-    rows = {}
-    for name, column in zip(values, _columns(values), strict=True):
-        mean = float(column.mean()) if len(column) else np.nan
-        ends = _mean_interval(column)
-        rows[name] = {"runs": len(column), "value": mean, "low": ends.low, "high": ends.high}
-    found = pd.DataFrame.from_dict(rows, orient="index")
+def sum_up(
+    values: pd.DataFrame, better: str = "", *, of_runs: bool = False
+) -> pd.DataFrame:
+    """Means of columns with 95% intervals, and how they stand to the best of them.
+
+    Parameters
+    ----------
+    values : DataFrame
+        One row a run, one column a policy.
+    better : str
+        ``low`` or ``high``; nothing if neither is better.
+    of_runs : bool
+        True if each value says yes (1) or no (0) of a run, so that the mean is a share of
+        runs, whose interval is Wilson's; that of other means is a bootstrap's.
+    """
+    columns = [values[name].dropna().to_numpy(float) for name in values]
+    if of_runs:
+        ends = [intervals.share_interval(int(one.sum()), len(one)) for one in columns]
+    elif len({len(one) for one in columns}) == 1:
+        ends = intervals.mean_intervals(np.column_stack(columns))
+    else:
+        ends = [intervals.mean_interval(one) for one in columns]
+    rows = {
+        name: (len(one), float(one.mean()) if len(one) else np.nan, *end)
+        for name, one, end in zip(values, columns, ends, strict=True)
+    }
+    heads = ["runs", "value", "low", "high"]
+    found = pd.DataFrame.from_dict(rows, orient="index", columns=heads)
     found["stand"] = stands(values, better) if better else ""
     found.index.name = "policy"
     return found
-
-
-def _columns(values: pd.DataFrame) -> Iterator[np.ndarray]:
-    for name in values:
-        yield values[name].dropna().to_numpy(float)
-
-
-def _mean_interval(column: np.ndarray) -> intervals.Interval:
-    """Wilson's for shares of runs, which are exact at none and all; else the bootstrap."""
-    if len(column) and np.isin(column, (0.0, 1.0)).all():
-        return intervals.share_interval(int(column.sum()), len(column))
-    return intervals.mean_interval(column)
 
 
 def stands(values: pd.DataFrame, better: str) -> list[str]:
@@ -178,15 +187,29 @@ def stands(values: pd.DataFrame, better: str) -> list[str]:
         return [""] * len(means)
     best = means.idxmin() if better == "low" else means.idxmax()
     found = []
-    for name in values:
-        apart = intervals.paired_difference(values[name], values[best])
-        if name == best:
+    for name, apart in against(values, best).items():
+        if name == best or means[name] == means[best]:
             found.append("best")
         elif np.isnan(apart.low):
             found.append("")
         else:
             found.append("worse" if apart.is_clear else "with the best")
     return found
+
+
+def against(values: pd.DataFrame, base: str) -> dict[str, intervals.Difference]:
+    """Paired mean differences of every column to one of them, over the runs of both."""
+    if values.isna().to_numpy().any():
+        return {
+            str(name): intervals.paired_difference(values[name], values[base])
+            for name in values
+        }
+    table = values.to_numpy(float) - values[[base]].to_numpy(float)
+    ends = intervals.mean_intervals(table)
+    return {
+        str(name): intervals.Difference(len(table), float(table[:, i].mean()), *ends[i])
+        for i, name in enumerate(values)
+    }
 
 
 def differences(values: pd.DataFrame) -> pd.DataFrame:
@@ -222,4 +245,6 @@ def differences(values: pd.DataFrame) -> pd.DataFrame:
         rows[b, a] = (one.runs, -one.mean, -one.high, -one.low)
     index = pd.MultiIndex.from_tuples(list(rows), names=["policy", "other"])
     columns = ["pairs", "difference", "low", "high"]
-    return pd.DataFrame(list(rows.values()), index, columns).sort_index(sort_remaining=False)
+    return pd.DataFrame(list(rows.values()), index, columns).sort_index(
+        sort_remaining=False
+    )

@@ -89,6 +89,7 @@ _THEME = {
     "ytick.labelcolor": INK,
     "ytick.labelsize": 9.5,
 }
+_CARD_THEME = {"axes.titlesize": 9.8, "axes.titlepad": 6.0, "legend.fontsize": 9.0}
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
@@ -97,7 +98,7 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
         with mpl.rc_context(), sns.axes_style("whitegrid"):
-            mpl.rcParams.update(_THEME)
+            mpl.rcParams.update(_THEME | (_CARD_THEME if is_card() else {}))
             return draw(*args, **kwargs)
 
     return drawn
@@ -132,15 +133,18 @@ def new_figure(
     Figures are made without pyplot, so that nothing is left open and no screen is needed.
     On a card the panels of a row stand below each other, and `height` is for one column.
     """
-    if is_card() and columns > 1:
+    stacked = is_card() and columns > 1
+    if stacked:
         height = columns * (height - 1.0) + 0.2
-        how |= {"squeeze": False, "sharey": False}
+        how["sharey"] = False
     width = CARD_WIDTH if is_card() else WIDTH
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    if is_card() and columns > 1:
-        axes = figure.subplots(rows * columns, 1, **how).reshape(rows, columns)
-        return figure, axes[0] if rows == 1 else axes
+    if stacked:
+        squeeze = how.pop("squeeze", True)
+        axes = figure.subplots(rows * columns, 1, squeeze=False, **how)
+        axes = axes.reshape(rows, columns)
+        return figure, axes[0] if squeeze and rows == 1 else axes
     axes = figure.subplots(rows, columns, **how)
     if not is_card():
         figure.suptitle(title, x=0.012, y=1.0 - 0.12 / height, ha="left", va="top")

@@ -12,6 +12,7 @@ from analysis import style
 from analysis.figures.dots import MOST_COLOURS
 
 _ROW = 0.3
+_LINEAR = 0.01
 _LINE = {"color": style.INK, "lw": 1.0}
 
 
@@ -68,6 +69,10 @@ def draw_quantiles(
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.axvline(0.0, color=style.QUIET, lw=0.8, zorder=0)
+    spread = np.abs(quantiles.to_numpy(float)).max()
+    if spread > 10 * _LINEAR:
+        axes.set_xscale("symlog", linthresh=_LINEAR)
+        label = f"{label}, log scale beyond {_LINEAR:.0%}"
     _finish(axes, label, unit)
     style.finish(figure, note)
     return figure
@@ -85,7 +90,9 @@ def _palette(names: list[str]) -> list[str]:
     return [look["color"] for look in style.policy_styles(names).values()]
 
 
-def weighted_quantiles(values: np.ndarray, weights: np.ndarray, at: np.ndarray) -> np.ndarray:
+def weighted_quantiles(
+    values: np.ndarray, weights: np.ndarray, at: np.ndarray
+) -> np.ndarray:
     """Quantiles of values that count as much as their weights, which are not negative."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order])

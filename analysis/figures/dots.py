@@ -64,7 +64,9 @@ def draw_dots(
 def _scale(axes: Axes, tables: list[pd.DataFrame], unit: str, label: str) -> float | None:
     """Set up the axis; the left edge of a log scale, where zeros stand, or None."""
     values = np.concatenate([table["value"].to_numpy(float) for table in tables])
-    ends = np.concatenate([table[["low", "high"]].to_numpy(float).ravel() for table in tables])
+    ends = np.concatenate(
+        [table[["low", "high"]].to_numpy(float).ravel() for table in tables]
+    )
     known = np.concatenate([values, ends])
     known = known[np.isfinite(known)]
     positive = values[np.isfinite(values) & (values > 0)]

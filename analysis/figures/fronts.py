@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from analysis import notation, style
+from analysis import style
 
 ON, OFF, LINE = "#0072B2", "#a0a0a0", "#D55E00"
 _LETTERS = 8.0
@@ -36,7 +38,9 @@ class Goal:
 
 
 @style.styled
-def draw_front(title: str, across: Goal, up: Goal, on_front: list[str], note: str = "") -> Figure:
+def draw_front(
+    title: str, across: Goal, up: Goal, on_front: list[str], note: str = ""
+) -> Figure:
     """Policies by two measures with 95% intervals, and the front of these two.
 
     Parameters
@@ -60,6 +64,8 @@ def draw_front(title: str, across: Goal, up: Goal, on_front: list[str], note: st
         better = "less is better" if goal.better == "low" else "more is better"
         label = f"{goal.label} ({better}{', log scale' if goal.is_log else ''})"
         style.unit_axis(axis, label, goal.unit, log=goal.is_log)
+        if goal.is_log and (goal.summary["value"] <= goal.floor).any():
+            _mark_zero(axis, goal.floor)
     _draw_line(axes, places, across, up)
     axes.margins(0.12, 0.1)
     look = {"marker": "o", "ls": "", "mec": "white"}
@@ -87,7 +93,19 @@ def _draw_policy(
     axes.plot(*place, "o", color=colour, ms=6.5, mec="white", mew=0.7, zorder=3)
 
 
-def _draw_line(axes: Axes, places: dict[str, tuple[float, float]], across: Goal, up: Goal) -> None:
+def _mark_zero(axis: Axis, floor: float) -> None:
+    """Name the place at the edge of a log scale where zeros stand."""
+    write = axis.get_major_formatter()
+    low, high = axis.get_view_interval()
+    ticks = [t for t in axis.get_majorticklocs() if 2.5 * floor < t <= high]
+    axis.set_major_locator(FixedLocator([floor, *ticks]))
+    axis.set_major_formatter(FuncFormatter(lambda v, i: "0" if v <= floor else write(v, i)))
+    axis.set_view_interval(min(low, floor / 2.0), high)
+
+
+def _draw_line(
+    axes: Axes, places: dict[str, tuple[float, float]], across: Goal, up: Goal
+) -> None:
     """The stairs of the policies that no other beats in these two."""
     if not places:
         return
@@ -108,19 +126,30 @@ def is_efficient(points: np.ndarray) -> np.ndarray:
     return np.asarray(~(no_worse & better).any(axis=0))
 
 
-def _name_points(axes: Axes, places: dict[str, tuple[float, float]], on_front: list[str]) -> None:
+def _name_points(
+    axes: Axes, places: dict[str, tuple[float, float]], on_front: list[str]
+) -> None:
     """Names beside the points, moved apart where they would lie on each other."""
-    taken: list[tuple[float, float, float, float]] = []
     figure = axes.figure
     figure.canvas.draw()
     inner = axes.get_window_extent()
+    dots = [axes.transData.transform(place) for place in places.values()]
+    taken = [(x - 7.0, y - 7.0, x + 7.0, y + 7.0) for x, y in dots]
     for policy in sorted(places, key=lambda name: (name not in on_front, name)):
         x, y = axes.transData.transform(places[policy])
-        wide, tall = 0.53 * _LETTERS * len(policy) * style.DPI / 72, 1.25 * _LETTERS * style.DPI / 72
+        wide, tall = (
+            0.53 * _LETTERS * len(policy) * style.DPI / 72,
+            1.25 * _LETTERS * style.DPI / 72,
+        )
         for dx, dy in _OFFSETS:
-            left = x + dx * 9 if dx >= 0 else x + dx * 9 - wide
+            left = x + 10 if dx > 0 else x - 10 - wide
             box = (left, y + dy * tall - tall / 2, left + wide, y + dy * tall + tall / 2)
-            inside = inner.x0 <= box[0] and box[2] <= inner.x1 and inner.y0 <= box[1] and box[3] <= inner.y1
+            inside = (
+                inner.x0 <= box[0]
+                and box[2] <= inner.x1
+                and inner.y0 <= box[1]
+                and box[3] <= inner.y1
+            )
             if inside and not any(_overlap(box, other) for other in taken):
                 break
         else:
@@ -131,7 +160,9 @@ def _name_points(axes: Axes, places: dict[str, tuple[float, float]], on_front: l
         axes.text(*at, policy, fontsize=_LETTERS, color=colour, va="center", ha="left")
 
 
-_OFFSETS = [(s, d) for d in (0.0, 0.9, -0.9, 1.8, -1.8, 2.7, -2.7, 3.6, -3.6) for s in (1.0, -1.0)]
+_OFFSETS = [
+    (s, d) for d in (0.0, 0.9, -0.9, 1.8, -1.8, 2.7, -2.7, 3.6, -3.6) for s in (1.0, -1.0)
+]
 
 
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

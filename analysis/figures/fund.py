@@ -11,9 +11,7 @@ from analysis import style
 
 
 @style.styled
-def draw_fund(
-    title: str, curves: dict[str, pd.DataFrame], note: str = ""
-) -> Figure:
+def draw_fund(title: str, curves: dict[str, pd.DataFrame], note: str = "") -> Figure:
     """Share of runs whose deficit a fund of a given size would not have covered.
 
     Parameters

@@ -25,7 +25,9 @@ _MOST_SIGNED = 12
 
 
 @style.styled
-def draw_differences(title: str, apart: pd.DataFrame, better: str, note: str = "") -> Figure:
+def draw_differences(
+    title: str, apart: pd.DataFrame, better: str, note: str = ""
+) -> Figure:
     """Which policy is better than which, by paired differences and their intervals.
 
     Parameters
@@ -54,7 +56,12 @@ def draw_differences(title: str, apart: pd.DataFrame, better: str, note: str = "
     axes.grid(False)
     _name_ticks(axes, names, names)
     handles = [
-        Patch(facecolor=colour, label=f"{signs[colour]}  {name}", edgecolor=style.QUIET, lw=0.4)
+        Patch(
+            facecolor=colour,
+            label=f"{signs[colour]}  {name}",
+            edgecolor=style.QUIET,
+            lw=0.4,
+        )
         for colour, name in _NAMES.items()
     ]
     style.finish(figure, note, handles)

@@ -13,7 +13,9 @@ from analysis.report import overview, page, sections
 from analysis.report.section import Missing, Section
 
 
-def write_report(batch: Batch, out: str | Path | None = None, *, quiet: bool = False) -> Path:
+def write_report(
+    batch: Batch, out: str | Path | None = None, *, quiet: bool = False
+) -> Path:
     """Write the report of one batch.
 
     Parameters
@@ -38,7 +40,10 @@ def write_report(batch: Batch, out: str | Path | None = None, *, quiet: bool = F
 def build(batch: Batch, *, quiet: bool = False) -> page.Page:
     """Everything that the report of one batch shows."""
     told = Told(batch)
-    answers: list[Section | Missing] = [overview.in_short(told), overview.every_measure(told)]
+    answers: list[Section | Missing] = [
+        overview.in_short(told),
+        overview.every_measure(told),
+    ]
     with style.cards(), tqdm(
         total=1 + len(sections.QUESTIONS), desc="report", unit="figure", leave=False,
         disable=True if quiet else None,

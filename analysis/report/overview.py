@@ -36,7 +36,9 @@ def in_short(told: Told) -> Section:
     counts = [known[name] for name in COUNTS if name in known and known[name].better]
     reading = _general(told)
     if len(told.policies) > 1 and len(told.finished):
-        reading += [_one_count(told, one.column) for one in counts if _differs(told, one.column)]
+        reading += [
+            _one_count(told, one.column) for one in counts if _differs(told, one.column)
+        ]
     reading += _why(told)
     shown, marks = {}, {}
     for one in counts:
@@ -70,7 +72,9 @@ def _general(told: Told) -> list[str]:
         return ["No run finished, so there is nothing to compare."]
     share = hits.groupby("policy")["hit"].mean()
     span = notation.span(notation.share(share.min()), notation.share(share.max()))
-    found = [f"The venue was short in {span} of {notation.count(runs.max())} runs a policy."]
+    found = [
+        f"The venue was short in {span} of {notation.count(runs.max())} runs a policy."
+    ]
     failed = told.runs[told.runs["failed"]].groupby("policy").size()
     found += [f"{name} failed in {notation.count(n)} runs, which are left out."
               for name, n in failed.items()]  # fmt: skip
@@ -93,7 +97,8 @@ def _why(told: Told) -> list[str]:
         return []
     deficits = told.values("deficit_usd")
     apart = intervals.paired_difference(
-        deficits[cash].mean(axis=1, skipna=False), deficits[contracts].mean(axis=1, skipna=False)
+        deficits[cash].mean(axis=1, skipna=False),
+        deficits[contracts].mean(axis=1, skipna=False),
     )
     if not apart.is_clear:
         return []
@@ -284,7 +289,9 @@ def _regime_table(regimes: pd.DataFrame) -> Table:
 
 
 def _trilemma_note(measures) -> str:
-    names = notation.listing([f"{m.label.lower()} ({m.meaning[:-1].lower()})" for m in measures])
+    names = notation.listing(
+        [f"{m.label.lower()} ({m.meaning[:-1].lower()})" for m in measures]
+    )
     return (
         f"Solvency, fairness and revenue are measured by {names}. Bars are 95% intervals. "
         "A policy is clearly beaten if another is clearly better in one of the three and in "

@@ -107,7 +107,10 @@ def _rows(table: Table) -> dict[str, Any]:
         {
             "name": str(name),
             "cells": [
-                {"lines": str(text).split("\n"), "mark": table.marks.get((str(name), column), "")}
+                {
+                    "lines": str(text).split("\n"),
+                    "mark": table.marks.get((str(name), column), ""),
+                }
                 for column, text in zip(columns, row, strict=True)
             ],
         }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy import stats
 
 from analysis import intervals, notation
@@ -18,7 +19,7 @@ from analysis.figures.lorenz import draw_lorenz
 from analysis.figures.one_run import choose_run, draw_one_run
 from analysis.figures.scatter import draw_scatter
 from analysis.figures.shares import draw_shares
-from analysis.figures.who_paid import draw_who_paid
+from analysis.figures.who_paid import MOST_POLICIES, SIZE_NAMES, SIZES, draw_who_paid
 from analysis.measures import Told, differences, sum_up
 from analysis.payers import Payers, read_payers
 from analysis.report import tables, words
@@ -76,7 +77,9 @@ def _deficits(told: Told, _: Lazy) -> Answer:
         )
     figure = draw_deficits(told.batch)
     table = Table("deficits", "Deficits of finished runs, USD", shown, data.reset_index())
-    return Section("deficits", question, reading, {question: figure}, [table], figure.get_label())
+    return Section(
+        "deficits", question, reading, {question: figure}, [table], figure.get_label()
+    )
 
 
 def _covered(told: Told, _: Lazy) -> Answer:
@@ -149,14 +152,14 @@ def _time_to_cover(told: Told, _: Lazy) -> Answer:
     never = [name for name in shares.index if shares.loc[name, "the end"] == 0]
     if never:
         reading.append(f"Under {words.names(never)} no run with a wave was ever covered.")
-    label = "Share of runs with a wave that are covered, this long after their first wave"
+    label = "Time since the first wave of the run"
     figures = {question: draw_levels(question, shares, label)}
     table = Table("time-to-cover", "Share of runs covered by then",
                   shares.map(notation.share), shares.reset_index())  # fmt: skip
     spans = tables.of_summary("time-to-cover-mean", "Runs that got there",
                               "Mean time to cover", "seconds", done)  # fmt: skip
     note = (
-        "A run is covered when nothing is missing after its last call of ADL. Times are "
+        "Cells: the share of runs with a wave that are covered by then. A run is covered when nothing is missing after its last call of ADL. Times are "
         "only compared over runs that got there, so a rule that gives up on hard runs "
         "looks quicker than it is: read both together."
     )
@@ -180,7 +183,7 @@ def _worst_haircuts(told: Told, _: Lazy) -> Answer:
         reading += words.ranking(paying, measure, f"mean worst haircut of {what}")
     idle = [name for name in told.policies if not told.values("adl_accounts")[name].any()]
     if idle:
-        reading.append(f"{words.names(idle)} took nothing from anybody, and is left out.")
+        reading.append(f"Nothing was taken from anybody under {words.names(idle)}.")
     table = tables.of_several("worst-haircut", "Worst haircuts by policy", given)
     note = (
         "Boxes hold the middle half of runs, whiskers the middle 90%. The haircut is what "
@@ -194,14 +197,13 @@ def _who_paid(told: Told, payers: Lazy) -> Answer:
     found = payers()
     if found.paid.empty:
         return Missing(question, "nobody was hit in any run")
-    figure = draw_who_paid(told.batch, found)
     rows = found.paid.groupby(["policy", "kind"], observed=True)[["paid_usd", "closed_usd"]]
     data = rows.sum().join(rows.size().rename("accounts")).reset_index()
     for name in ("paid_usd", "closed_usd", "accounts"):
         total = data.groupby("policy")[name].transform("sum")
         data[f"{name.removesuffix('_usd')}_share"] = data[name] / total.where(total > 0)
-    shares = data.pivot(index="policy", columns="kind", values="accounts_share")
-    shares = shares.reindex([name for name in told.policies if name in shares.index])
+    shares = _by_policy(told, data, "kind")
+    figures, note = _paid_figures(told, found, shares)
     reading = [_most_hit(data, "accounts", "of the accounts hit")]
     if data["paid_usd"].any():
         reading.append(_most_hit(data[data["paid_usd"] > 0], "paid", "of the money given"))
@@ -212,7 +214,42 @@ def _who_paid(told: Told, payers: Lazy) -> Answer:
         reading.append(f"Of all profits that could have been asked, {kind} hold {share}.")
     table = Table("who-paid", "Share of the accounts hit, by kind",
                   shares.map(notation.share), data)  # fmt: skip
-    return Section("who-paid", question, reading, {question: figure}, [table], figure.get_label())
+    return Section("who-paid", question, reading, figures, [table], note)
+
+
+def _by_policy(told: Told, data: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Shares of the accounts hit, one row a policy and one column a group."""
+    shares = data.pivot(index="policy", columns=by, values="accounts_share").fillna(0.0)
+    known = [*told.batch.scenario.get("kinds", {}), "maker", "user", *SIZE_NAMES]
+    columns = [name for name in known if name in shares]
+    return shares.loc[[name for name in told.policies if name in shares.index], columns]
+
+
+def _paid_figures(
+    told: Told, payers: Payers, kinds: pd.DataFrame
+) -> tuple[dict[str, Figure], str]:
+    """Bars for a few policies; for many tables of few colours, which show all."""
+    if len(kinds) <= MOST_POLICIES:
+        figures = {
+            title: draw_who_paid(told.batch, payers, [by])
+            for title, by in (("By kind of account", "kind"), ("By equity", "size"))
+        }
+        return figures, next(iter(figures.values())).get_label()
+    equity = pd.cut(payers.paid["equity_usd"], SIZES, labels=SIZE_NAMES, right=False)
+    rows = payers.paid.assign(size=equity).groupby(["policy", "size"], observed=True).size()
+    data = rows.rename("accounts").reset_index()
+    data["accounts_share"] = data["accounts"] / data.groupby("policy")[
+        "accounts"
+    ].transform("sum")
+    sizes = _by_policy(told, data, "size")
+    sizes.columns = [
+        str(name).replace(" to ", "\nto ").replace(" $", "\n$") for name in sizes
+    ]
+    title = "Accounts hit, by"
+    return {
+        f"{title} kind": draw_levels(title, kinds, "Kind of account"),
+        f"{title} equity": draw_levels(title, sizes, "Equity of the account"),
+    }, "Cells: the share of all accounts hit under that policy, all runs together."
 
 
 def _most_hit(data: pd.DataFrame, name: str, what: str) -> str:
@@ -235,7 +272,13 @@ def _lorenz(told: Told, payers: Lazy) -> Answer:
     found = payers()
     if not found.paid[["paid_usd", "closed_usd"]].to_numpy().any():
         return Missing(question, "nobody was hit in any run")
-    figure = draw_lorenz(told.batch, found)
+    titles = {"paid_usd": "Money given", "closed_usd": "Notional closed by ADL"}
+    figures = {
+        title: draw_lorenz(told.batch, found, [name])
+        for name, title in titles.items()
+        if found.paid[name].any()
+    }
+    note = next(iter(figures.values())).get_label()
     concentrated = _concentration(found)
     order = [name for name in told.policies if name in concentrated.index]
     table = concentrated.loc[order]
@@ -250,7 +293,7 @@ def _lorenz(told: Told, payers: Lazy) -> Answer:
     })  # fmt: skip
     given = Table("concentration", "Among the accounts hit, means over runs", shown,
                   table.reset_index())  # fmt: skip
-    return Section("lorenz", question, reading, {question: figure}, [given], figure.get_label())
+    return Section("lorenz", question, reading, figures, [given], note)
 
 
 def _concentration(payers: Payers) -> pd.DataFrame:
@@ -260,7 +303,9 @@ def _concentration(payers: Payers) -> pd.DataFrame:
     rows = []
     paid = payers.paid
     weight = np.where(paid["paid_usd"] > 0, paid["paid_usd"], 0.0)
-    for (policy, run), given in paid.assign(given=weight).groupby(["policy", "run"])["given"]:
+    for (policy, run), given in paid.assign(given=weight).groupby(["policy", "run"])[
+        "given"
+    ]:
         amounts = given.to_numpy(float)
         if amounts.any():
             top = 1.0 - float(lorenz(amounts, np.array([0.9]))[0])
@@ -283,20 +328,24 @@ def _hit(told: Told, _: Lazy) -> Answer:
         for label, name in (("hit", "touched"), ("least possible", "least_touched"))
     }
     hit = by_run["touched"].unstack("policy").reindex(columns=order)
-    reading = words.ranking(hit, _measure(told, "adl_accounts"), "mean number of hits a run")
+    reading = words.ranking(
+        hit, _measure(told, "adl_accounts"), "mean number of hits a run"
+    )
     ratio = parts["hit"]["value"] / parts["least possible"]["value"].replace(0, np.nan)
     ratio = ratio.dropna().sort_values()
     if len(ratio):
         low, high = ratio.index[0], ratio.index[-1]
         reading.append(
             f"The fewest accounts that could have raised all of the need are far fewer: "
-            f"{low} hits {ratio.iloc[0]:,.3g} times as many, {high} {ratio.iloc[-1]:,.3g} "
+            f"{low} hits {notation.count(ratio.iloc[0])} times as many, {high} {notation.count(ratio.iloc[-1])} "
             f"times."
             if ratio.iloc[0] > 2
-            else f"{low} hits {ratio.iloc[0]:,.3g} times the fewest possible, {high} "
-            f"{ratio.iloc[-1]:,.3g} times."
+            else f"{low} hits {notation.count(ratio.iloc[0])} times the fewest possible, {high} "
+            f"{notation.count(ratio.iloc[-1])} times."
         )
-    figure = draw_dots(question, parts, "Accounts hit, added up over a run's waves", "count")
+    figure = draw_dots(
+        question, parts, "Accounts hit, added up over a run's waves", "count"
+    )
     table = tables.of_several(
         "accounts-hit", "Accounts hit, added up over a run's waves",
         {"Hit": (parts["hit"], "count"), "Least possible": (parts["least possible"], "count")},
@@ -341,7 +390,9 @@ def _prices(told: Told, _: Lazy) -> Answer:
     ]
     at_mark = [str(name) for name in data.index if not data.loc[name].abs().max() > 1e-9]
     if at_mark:
-        reading.append(f"{words.names(at_mark)} closes at the mark, so nobody loses at once.")
+        reading.append(
+            f"Closed at the mark, so that nobody loses at once: {words.names(at_mark)}."
+        )
     label = "Loss against the mark of that moment"
     figure = draw_quantiles(question, data[list(_QUANTILES)], label, "share")
     heads = {q: f"{q:.0%}" for q in _QUANTILES} | {"mean": "Mean"}
@@ -369,7 +420,9 @@ def _fund(told: Told, _: Lazy) -> Answer:
         rows[name] = {"value": float(np.quantile(sample, 0.95)), "low": ends.low,
                       "high": ends.high, "runs": len(sample)}  # fmt: skip
         if name in shown:
-            curves[name] = _left_beyond(sample, np.linspace(0.0, values[shown].max().max(), 60))
+            curves[name] = _left_beyond(
+                sample, np.linspace(0.0, values[shown].max().max(), 60)
+            )
     enough = pd.DataFrame.from_dict(rows, orient="index")
     enough.index.name = "policy"
     name = shown[0]
@@ -421,7 +474,9 @@ def _one_run(told: Told, _: Lazy) -> Answer:
                          index=pd.Index([at for at, _ in rows], name="time"))  # fmt: skip
     table = Table("one-run", f"What happened in run {number}, minutes and seconds", shown,
                   shown.reset_index())  # fmt: skip
-    return Section("one-run", question, reading, {question: figure}, [table], figure.get_label())
+    return Section(
+        "one-run", question, reading, {question: figure}, [table], figure.get_label()
+    )
 
 
 _RIVALS = ("residual_usd", "largest_equity_share", "adl_accounts")
@@ -438,7 +493,9 @@ def _against(told: Told, _: Lazy) -> Answer:
         if len(values.columns) < 2:
             continue
         apart = differences(values)
-        title = f"{measure.label}: {'less' if measure.better == 'low' else 'more'} is better"
+        title = (
+            f"{measure.label}: {'less' if measure.better == 'low' else 'more'} is better"
+        )
         figures[title] = draw_differences(title, apart, measure.better)
         reading.append(_pairs_told(apart, measure.label, measure.better))
         write = notation.apart_writer(measure.unit)

@@ -13,7 +13,9 @@ from analysis.report.section import Table
 MARKS = {"best": "best", "with the best": "with-best"}
 
 
-def of_summary(name: str, caption: str, label: str, unit: str, table: pd.DataFrame) -> Table:
+def of_summary(
+    name: str, caption: str, label: str, unit: str, table: pd.DataFrame
+) -> Table:
     """A table of one value a policy with its interval."""
     shown = pd.DataFrame({label: cells(table, unit)}, index=table.index)
     marks = {
@@ -28,7 +30,9 @@ def of_several(
     name: str, caption: str, parts: Mapping[str, tuple[pd.DataFrame, str]]
 ) -> Table:
     """Several values a policy: by label a table of values and its unit."""
-    shown = pd.DataFrame({label: cells(table, unit) for label, (table, unit) in parts.items()})
+    shown = pd.DataFrame(
+        {label: cells(table, unit) for label, (table, unit) in parts.items()}
+    )
     data = pd.concat(
         {label: table for label, (table, _) in parts.items()}, names=["measure"]
     ).reset_index()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import pandas as pd
 
-from analysis import intervals, notation
-from analysis.measures import Measure
+from analysis import notation
+from analysis.intervals import Difference
+from analysis.measures import Measure, against, sum_up
 
 _MOST_NAMED = 4
 
@@ -16,7 +20,7 @@ def mean(row: pd.Series, unit: str) -> str:
     return bracketed(row["value"], row["low"], row["high"], write)
 
 
-def bracketed(value: float, low: float, high: float, write) -> str:
+def bracketed(value: float, low: float, high: float, write: Callable[[float], str]) -> str:
     """A number with the ends of its interval in brackets, if it has any."""
     around = notation.span(write(low), write(high))
     plain = around == notation.UNDEFINED or low == high == value
@@ -46,7 +50,8 @@ def ranking(values: pd.DataFrame, measure: Measure, what: str = "") -> list[str]
     low = measure.better != "high"
     best = str(means.idxmin() if low else means.idxmax())
     place = list(values).index(best)
-    groups = _groups(values, best)
+    apart = against(values, best)
+    groups = _groups(apart, best)
     first = "lowest" if low else "highest"
     lead = f"The {name} is {first} under {best}: {_value(values, place, measure)}"
     if groups["same"]:
@@ -56,56 +61,53 @@ def ranking(values: pd.DataFrame, measure: Measure, what: str = "") -> list[str]
         who = names(groups["close"])
         found.append(f"It cannot be told apart from {who}: the paired interval holds zero.")
     if groups["apart"]:
-        found.append(_apart(values, best, groups["apart"], measure, low))
+        clear = {name: apart[name] for name in groups["apart"]}
+        found.append(_apart(clear, measure, low))
     if groups["unknown"]:
-        found.append(f"Too few runs to say how far {names(groups['unknown'])} stand from it.")
+        found.append(
+            f"Too few runs to say how far {names(groups['unknown'])} stand from it."
+        )
     return found
 
 
 def _value(values: pd.DataFrame, place: int, measure: Measure) -> str:
-    from analysis.measures import sum_up
-
     return mean(sum_up(values.iloc[:, [place]]).iloc[0], measure.unit)
 
 
-def _groups(values: pd.DataFrame, best: str) -> dict[str, list[str]]:
+def _groups(apart: dict[str, Difference], best: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {"same": [], "close": [], "apart": [], "unknown": []}
-    for name in values:
+    for name, one in apart.items():
         if name == best:
             continue
-        apart = intervals.paired_difference(values[name], values[best])
-        if pd.isna(apart.low):
-            found["unknown"].append(str(name))
-        elif apart.low == apart.high == 0.0:
-            found["same"].append(str(name))
+        if math.isnan(one.low):
+            found["unknown"].append(name)
+        elif one.low == one.high == 0.0:
+            found["same"].append(name)
         else:
-            found["apart" if apart.is_clear else "close"].append(str(name))
+            found["apart" if one.is_clear else "close"].append(name)
     return found
 
 
-def _apart(
-    values: pd.DataFrame, best: str, others: list[str], measure: Measure, low: bool
-) -> str:
+def _apart(apart: dict[str, Difference], measure: Measure, low: bool) -> str:
+    """How far the policies are that can be told from the best."""
     write = notation.apart_writer(measure.unit)
     how = "more" if low else "less"
     told = {}
-    for name in others:
-        apart = intervals.paired_difference(values[name], values[best])
-        ends = sorted((abs(apart.low), abs(apart.high)))
-        told[name] = bracketed(abs(apart.mean), *ends, write)
-    if len(others) <= _MOST_NAMED:
-        parts = [f"{name} by {words}" for name, words in told.items()]
+    for name, one in apart.items():
+        ends = sorted((abs(one.low), abs(one.high)))
+        told[name] = bracketed(abs(one.mean), *ends, write)
+    if len(apart) <= _MOST_NAMED:
+        parts = [f"{name} by {said}" for name, said in told.items()]
         return f"It is clearly {how} under {notation.listing(parts)}."
-    means = values[others].mean()
-    last = str(means.idxmax() if low else means.idxmin())
+    last = max(apart, key=lambda name: abs(apart[name].mean))
     return (
-        f"It is clearly {how} under the other {len(others)}, the furthest {last}, "
-        f"by {told[last]}."
+        f"It is clearly {how} under {len(apart)} others, the furthest {last}, by {told[last]}."
     )
 
 
-def names(names: list[str]) -> str:
-    if len(names) <= 2 * _MOST_NAMED:
-        return notation.listing(names)
-    rest = len(names) - _MOST_NAMED
-    return f"{', '.join(names[:_MOST_NAMED])} and {rest} others"
+def names(policies: list[str]) -> str:
+    """A list of policies in words, the first few if they are many."""
+    if len(policies) <= 2 * _MOST_NAMED:
+        return notation.listing(policies)
+    rest = len(policies) - _MOST_NAMED
+    return f"{', '.join(policies[:_MOST_NAMED])} and {rest} others"

@@ -125,6 +125,10 @@ class Told:
             if one.column in found and found[one.column].notna().any()
         ]
 
+    def measure(self, column: str) -> Measure:
+        """The measure of a column, which this batch must have."""
+        return next(one for one in self.measures if one.column == column)
+
     @cached_property
     def summary(self) -> pd.DataFrame:
         """Every measure of every policy.

@@ -14,6 +14,8 @@ def amount(value: float) -> str:
     """An amount with three digits and a suffix: ``1.23M``, ``45.6K``, ``789``, ``0``."""
     if not math.isfinite(value):
         return UNDEFINED
+    if 0.0 < value < 0.005:
+        return "<0.01"
     sign, size = ("-" if value < 0 else ""), abs(value)
     for scale, suffix in _SUFFIXES:
         # 999.5 and more would round to 1000, which is written with the next suffix.
@@ -35,6 +37,8 @@ def usd(value: float) -> str:
     text = amount(value)
     if text == UNDEFINED:
         return text
+    if text.startswith("<"):
+        return f"<${text[1:]}"
     return f"-${text[1:]}" if text.startswith("-") else f"${text}"
 
 

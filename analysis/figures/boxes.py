@@ -72,7 +72,7 @@ def draw_quantiles(
     spread = np.abs(quantiles.to_numpy(float)).max()
     if spread > 10 * _LINEAR:
         axes.set_xscale("symlog", linthresh=_LINEAR)
-        label = f"{label}, log scale beyond {_LINEAR:.0%}"
+        label = f"{label} (log beyond {_LINEAR:.0%})"
     _finish(axes, label, unit)
     style.finish(figure, note)
     return figure

@@ -43,7 +43,7 @@ def draw_dots(
     tables = {name: table.reindex(rows) for name, table in series.items()}
     low = _scale(axes, list(tables.values()), unit, label)
     colours = style.policy_styles(rows)
-    for i, (name, table) in enumerate(tables.items()):
+    for i, table in enumerate(tables.values()):
         for row, policy in enumerate(rows):
             one_hue = several or len(rows) > MOST_COLOURS
             colour = _SERIES_COLOURS[i] if one_hue else colours[policy]["color"]

@@ -37,7 +37,7 @@ def draw_differences(
     better : str
         ``low`` or ``high``.
     """
-    names = list(dict.fromkeys(apart.index.get_level_values("policy")))
+    names = list(dict.fromkeys(name for pair in apart.index for name in pair))
     verdict = verdicts(apart, better).unstack("other").reindex(index=names, columns=names)
     size = min(4.6, 0.5 + 0.5 * len(names))
     figure, axes = style.new_figure(1.1 + size, title)
@@ -69,7 +69,7 @@ def draw_differences(
 
 
 def verdicts(apart: pd.DataFrame, better: str) -> pd.Series:
-    """For each pair the colour that says whether the first is better, or that nobody can."""
+    """The colour of each pair: whether the first is better, or cannot be told apart."""
     sign = 1.0 if better == "low" else -1.0
     low, high = apart["low"], apart["high"]
     ahead = (sign * apart["difference"] < 0) & ((low > 0) | (high < 0))

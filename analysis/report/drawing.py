@@ -40,6 +40,14 @@ DARK = {
     "#ddcc77": "#ddcc77",
     "#f0c36d": "#8a6d2f",
     "#cc3311": "#ff6a4a",
+    "#a0a0a0": "#7d8188",
+    "#7db3d8": "#2b638c",
+    "#eba36a": "#8f5424",
+    "#f3f3f3": "#25282d",
+    "#dbe8f3": "#22323f",
+    "#b9d5ea": "#254358",
+    "#93bfdf": "#295473",
+    "#6aa6d0": "#2f6992",
 }
 """What each colour of the figures is in dark mode."""
 

@@ -49,7 +49,7 @@ def in_short(told: Told) -> Section:
     names = [one.column for one in counts]
     data = told.summary.reset_index()
     scores = Table("in-short", "Means over runs, with 95% intervals", pd.DataFrame(shown),
-                   data[data["measure"].isin(names)], marks)  # fmt: skip
+                   data[data["measure"].isin(names)], marks, is_open=True)  # fmt: skip
     return Section("in-short", "Which policy is better, on which count?", reading, {},
                    [scores, _rules(told)], _MARKS_TOLD)  # fmt: skip
 
@@ -106,8 +106,8 @@ def _why(told: Told) -> list[str]:
     ends = sorted((abs(apart.low), abs(apart.high)))
     size = words.bracketed(abs(apart.mean), *ends, notation.usd)
     return [
-        f"Why: rules that close contracts ({words.names(contracts)}) take the losing position "
-        f"off the venue, rules that take cash ({words.names(cash)}) leave it there while "
+        f"Why: rules that close contracts ({words.names(contracts)}) take the losing "
+        f"position off the venue, rules that take cash ({words.names(cash)}) leave it there while "
         f"prices move. On the same seeds a run's deficit is {size} {more} under the cash "
         "rules, in the mean over them."
     ]
@@ -187,7 +187,8 @@ def _front_told(told: Told, standings: list[trilemma.Standing], measures) -> lis
     ideal = [str(n) for n in means.index if (means.loc[n] <= means.min()).all()]
     found = [
         f"By their means {len(front)} of {len(standings)} policies are on the front, where "
-        f"no other is at least as good in all three and better in one: {words.names(front)}."
+        f"no other is at least as good in all three and better in one: "
+        f"{words.names(front)}."
     ]
     if sure:
         found.append(f"Clearly beaten, beyond the noise: {words.names(sure)}.")
@@ -228,8 +229,9 @@ def _regime_told(told: Told, regimes: pd.DataFrame) -> str:
         "By policy: " + ", ".join(f"{n} {_VERDICTS[v]}" for v, n in sides.items()) + "."
     )  # fmt: skip
     return (
-        f"Regime: under {policy} a run's mean deficit is {deficit} and its mean fee revenue "
-        f"{fees}; the difference is {notation.usd(apart.mean)} ({ends}), {verdict}. {others}"
+        f"Regime: under {policy} a run's mean deficit is {deficit} and its mean fee "
+        f"revenue {fees}; the difference is {notation.usd(apart.mean)} ({ends}), "
+        f"{verdict}. {others}"
     )
 
 
@@ -260,8 +262,8 @@ def _standing_table(told: Told, standings: list[trilemma.Standing], measures) ->
         for one in standings
     )  # fmt: skip
     for m in measures:
-        data = data.merge(told.of(m.column)[["value", "low", "high"]].add_prefix(f"{m.column}_"),
-                          left_on="policy", right_index=True)  # fmt: skip
+        values = told.of(m.column)[["value", "low", "high"]].add_prefix(f"{m.column}_")
+        data = data.merge(values, left_on="policy", right_index=True)
     marks = {(one.policy, "On the front"): "best" for one in standings if one.on_front}
     return Table("trilemma", "Solvency, fairness and revenue", shown, data, marks)
 
@@ -284,7 +286,7 @@ def _regime_table(regimes: pd.DataFrame) -> Table:
         flat.append(part.add_prefix(f"{name}_"))
     apart = pd.DataFrame([one[1:] for one in regimes["apart"]], regimes.index, columns)
     data = pd.concat([*flat, apart.add_prefix("difference_")], axis=1)
-    return Table("regime", "Structural deficit: mean deficit against mean fee revenue, a run",
+    return Table("regime", "Structural deficit: mean deficit against mean fee revenue",
                  shown, data.reset_index())  # fmt: skip
 
 
@@ -294,8 +296,8 @@ def _trilemma_note(measures) -> str:
     )
     return (
         f"Solvency, fairness and revenue are measured by {names}. Bars are 95% intervals. "
-        "A policy is clearly beaten if another is clearly better in one of the three and in "
-        "the others clearly better or exactly the same, by paired intervals. The regime is "
-        "the condition of arXiv 2512.01112 (mean deficit above mean fee revenue), tested by "
-        "the bootstrap interval of their difference over the runs."
+        "A policy is clearly beaten if another is clearly better in one of the three and "
+        "in the others clearly better or exactly the same, by paired intervals. The regime is "
+        "the condition of arXiv 2512.01112 (mean deficit above mean fee revenue), tested "
+        "by the bootstrap interval of their difference over the runs."
     )

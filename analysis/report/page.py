@@ -118,7 +118,7 @@ def _rows(table: Table) -> dict[str, Any]:
     ]
     head = str(table.shown.index.name or "")
     return {"name": table.name, "caption": table.caption, "head": head, "columns": columns,
-            "rows": rows}  # fmt: skip
+            "rows": rows, "is_open": table.is_open}  # fmt: skip
 
 
 def facts_of(batch: Batch) -> list[tuple[str, str]]:

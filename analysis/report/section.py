@@ -25,6 +25,8 @@ class Table:
         Numbers, as they stand in the CSV.
     marks : mapping of (str, str) to str, optional
         By row and column a class of the cell: ``best`` or ``with-best``.
+    is_open : bool
+        False if it is unfolded only when it is asked for.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Table:
     shown: pd.DataFrame
     data: pd.DataFrame
     marks: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    is_open: bool = False
 
 
 @dataclass(frozen=True)

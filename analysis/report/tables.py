@@ -69,7 +69,7 @@ def of_group(told: Told, group: str) -> Table:
     name = f"measures-{_slug(group)}"
     data = told.summary.reset_index()
     data = data[data["measure"].isin([one.column for one in measures])]
-    return Table(name, group, pd.DataFrame(shown), data, marks)
+    return Table(name, group, pd.DataFrame(shown), data, marks, is_open=True)
 
 
 def _slug(text: str) -> str:

@@ -101,7 +101,8 @@ def _apart(apart: dict[str, Difference], measure: Measure, low: bool) -> str:
         return f"It is clearly {how} under {notation.listing(parts)}."
     last = max(apart, key=lambda name: abs(apart[name].mean))
     return (
-        f"It is clearly {how} under {len(apart)} others, the furthest {last}, by {told[last]}."
+        f"It is clearly {how} under {len(apart)} others, the furthest {last}, "
+        f"by {told[last]}."
     )
 
 

@@ -38,11 +38,13 @@ class Measure:
     meaning: str
 
 
-SOLVENCY, BURDEN, COST, RETENTION = (
-    "Solvency", "Who carries it", "What ADL cost", "Retention and revenue"
-)  # fmt: skip
-
-GROUPS = (SOLVENCY, BURDEN, COST, RETENTION)
+SOLVENCY = "Solvency"
+BURDEN = "Who carries it"
+FAIRNESS = "Fairness"
+COST = "Against what was needed"
+FORESIGHT = "Predictability and brittleness"
+RETENTION = "Retention and revenue"
+GROUPS = (SOLVENCY, BURDEN, FAIRNESS, COST, FORESIGHT, RETENTION)
 
 MEASURES = (
     Measure("deficit_usd", "Deficit", SOLVENCY, "usd", "low",
@@ -56,6 +58,12 @@ MEASURES = (
             "The share of runs at whose end anything was missing."),
     Measure("time_to_cover_s", "Time to cover", SOLVENCY, "seconds", "low",
             "From the first wave until nothing was missing, over the runs that got there."),
+    Measure("breach_share", "Breach frequency", SOLVENCY, "share", "low",
+            "The share of the strikes of the wave's clock at which the venue was short."),
+    Measure("unmet_share", "Still short", SOLVENCY, "share", "low",
+            "The share of those strikes at which it was short after ADL, too."),
+    Measure("uncoverable_waves", "Waves not coverable", SOLVENCY, "count", "low",
+            "Waves in which profits could not pay, though equity could have."),
     Measure("haircut_usd", "Haircuts in all", BURDEN, "usd", "low",
             "What all accounts gave in a run, against the mark of the moment."),
     Measure("largest_haircut_share", "Worst haircut of profit", BURDEN, "share", "low",
@@ -66,12 +74,60 @@ MEASURES = (
             "Accounts that a run's waves touched."),
     Measure("adl_notional_usd", "Closed by ADL", BURDEN, "usd", "low",
             "Notional of the contracts that ADL closed."),
+    Measure("top_1_share", "Given by the largest", BURDEN, "share", "",
+            "The share of what was given that the payer of largest capacity gave."),
+    Measure("top_10_share", "Given by the ten largest", BURDEN, "share", "",
+            "The share of what was given that the ten payers of largest capacity gave."),
+    Measure("optional_share", "Optional pain", FAIRNESS, "share", "low",
+            "The share of what was given that some rule could have placed elsewhere."),
+    Measure("gini", "Gini of haircuts", FAIRNESS, "number", "low",
+            "Gini coefficient of haircut shares over all who could be asked."),
+    Measure("order_inversions", "Order inversions", FAIRNESS, "share", "low",
+            "The share of neighbours in the order of profit that changed places."),
+    Measure("rank_stability", "Rank stability", FAIRNESS, "number", "",
+            "Rank correlation of burdens with those of the wave before."),
+    Measure("ptsr", "PTSR", FAIRNESS, "number", "",
+            "Largest survivor over the deficit that was shared out (arXiv 2512.01112)."),
+    Measure("pmr", "PMR", FAIRNESS, "number", "",
+            "Largest survivor over the largest single shortfall (arXiv 2512.01112)."),
+    Measure("rd_nse", "RD-NSE", FAIRNESS, "number", "",
+            "Largest survivor over itself and what is still missing together."),
+    Measure("needed_usd", "Needed", COST, "usd", "",
+            "What the closed positions needed at the marks of the calls themselves."),
+    Measure("tracking_regret_usd", "Tracking regret", COST, "usd", "low",
+            "How far what was taken lies from what was needed, added up over waves."),
+    Measure("fairness_regret_usd", "Fairness regret", COST, "usd", "low",
+            "How far the worst share lies above the least possible, times the need."),
+    Measure("regret_usd", "Regret", COST, "usd", "low",
+            "Tracking and fairness regret together (arXiv 2602.15182)."),
+    Measure("predict_spearman", "Lights against haircuts", FORESIGHT, "number", "high",
+            "Rank correlation of the light shown before the first wave with the burden."),
+    Measure("predict_brier", "Brier score", FORESIGHT, "number", "low",
+            "Mean square error of what lights foretold of being hit; 0 is perfect."),
+    Measure("predict_coverage", "Stated worst case held", FORESIGHT, "share", "high",
+            "The share of those hit who lost no more than the bound stated beforehand."),
+    Measure("jump_moved", "Moved by a nudge", FORESIGHT, "share", "low",
+            "The most of what was taken that a tiny change of state moves to others."),
+    Measure("jump_per_usd", "Dollars moved a dollar", FORESIGHT, "number", "low",
+            "The most that moves to others for each dollar of the tiny change."),
     Measure("accounts_left", "Accounts that left", RETENTION, "count", "low",
             "Accounts that ADL hit and that closed everything and left."),
     Measure("accounts_rebuilt", "Accounts that rebuilt", RETENTION, "count", "",
             "Accounts that opened again what ADL had closed."),
+    Measure("expected_churn", "Expected churn", RETENTION, "count", "low",
+            "Accounts that leave in the mean, by the hazard of their haircuts."),
     Measure("fees_usd", "Fees in the run", RETENTION, "usd", "high",
             "What the venue earned while the run lasted."),
+    Measure("retained_value_usd", "Retained value", RETENTION, "usd", "high",
+            "Fees expected over the stated horizon from those who stay."),
+    Measure("retained_value_share", "Retained share", RETENTION, "share", "high",
+            "Retained value as a share of the lifetime value without churn."),
+    Measure("has_solvency_back", "Solvent again", RETENTION, "share", "high",
+            "The share of runs that are solvent for good before they end."),
+    Measure("solvency_recovery_s", "Time to be solvent", RETENTION, "seconds", "low",
+            "From the first breach until solvent for good, over the runs that are."),
+    Measure("has_revenue_back", "Revenue back", RETENTION, "share", "high",
+            "The share of runs in which lifetime value is back before they end."),
     Measure("vault_end_usd", "Vault at the end", RETENTION, "usd", "high",
             "Equity of the backstop vault at the end of a run."),
 )  # fmt: skip
@@ -92,6 +148,8 @@ class Told:
         runs["covered_part"] = runs["covered_usd"] / deficit.where(deficit > 0)
         runs["has_residual"] = (runs["residual_usd"] > 0).astype(float)
         runs["failed"] = runs["failed"].astype(bool)
+        for what in ("solvency", "revenue"):
+            _tell_recovery(runs, what)
         return runs
 
     @cached_property
@@ -149,6 +207,15 @@ class Told:
     def of(self, column: str, better: str = "") -> pd.DataFrame:
         """One measure by policy; as in :attr:`summary`."""
         return sum_up(self.values(column), better, of_runs=column.startswith("has_"))
+
+
+def _tell_recovery(runs: pd.DataFrame, what: str) -> None:
+    """Split a time that is infinite where a run ends too early into whether and when."""
+    name = f"{what}_recovery_s"
+    if name in runs and runs[name].notna().any():
+        is_back = np.isfinite(runs[name]).astype(float)
+        runs[f"has_{what}_back"] = is_back.where(runs[name].notna())
+        runs[name] = runs[name].where(np.isfinite(runs[name]))
 
 
 def sum_up(

@@ -209,6 +209,56 @@ def hit(told: Told, _: Lazy) -> Answer:
     return Section("accounts-hit", question, reading, {question: figure}, [table], note)
 
 
+def choice(told: Told, _: Lazy) -> Answer:
+    """Optional pain, and the largest share asked beside the least possible."""
+    question = "How much of the pain was a choice?"
+    if not told.has("runs", "optional_share"):
+        return Missing(question, "the batch does not say what a rule could have spared")
+    optional = told.of("optional_share", "low").dropna(subset=["value"])
+    reading = words.ranking(
+        told.values("optional_share"), told.measure("optional_share"),
+        "mean share of the pain that was a choice",
+    )  # fmt: skip
+    label = "Share of what was given that could lie elsewhere"
+    figures = {"Optional pain": draw_dots(question, {"": optional}, label, "share")}
+    given = {"Optional pain": (optional, "share")}
+    asked = _asked_shares(told)
+    if asked:
+        title = "The largest share asked of anybody"
+        figures[title] = draw_dots(title, asked, "Share of what it could give", "share")
+        given |= {label.capitalize(): (table, "share") for label, table in asked.items()}
+        both = [table["value"] for table in asked.values()]
+        gap = (both[0] - both[1]).dropna().sort_values()
+        if len(gap):
+            reading.append(
+                f"The largest share asked of anybody lies above the least possible by "
+                f"{notation.points(gap.iloc[0])} under {gap.index[0]} and by "
+                f"{notation.points(gap.iloc[-1])} under {gap.index[-1]}."
+            )
+    table = tables.of_several("choice", "What rules chose, means over runs", given)
+    note = (
+        "What no rule that raises the same amount could have placed elsewhere is forced: "
+        "of each payer the amount less what all others could give. The least largest share "
+        "is that of a rule that asks the same share of everybody. Means over waves, then "
+        "over runs; bars are 95% intervals."
+    )
+    return Section("choice", question, reading, figures, [table], note)
+
+
+def _asked_shares(told: Told) -> dict[str, pd.DataFrame]:
+    """The largest share asked in a wave and the least possible, by policy."""
+    columns = ["largest_asked_share", "least_largest_share"]
+    if not told.has("waves", *columns):
+        return {}
+    waves = told.batch.frame("waves", columns=["run", "policy", *columns]).dropna()
+    by_run = waves.groupby(["policy", "run"])[columns].mean()
+    order = [name for name in told.policies if name in by_run.index.unique("policy")]
+    return {
+        label: sum_up(by_run[name].unstack("policy").reindex(columns=order))
+        for label, name in zip(("asked", "least possible"), columns, strict=True)
+    }
+
+
 _QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from analysis.measures import Told
-from analysis.report import burden, solvency, standing
+from analysis.report import burden, cost, foresight, retention, solvency, standing
 from analysis.report.asked import Answer, Lazy
 
 QUESTIONS: tuple[Callable[[Told, Lazy], Answer], ...] = (
@@ -17,10 +17,17 @@ QUESTIONS: tuple[Callable[[Told, Lazy], Answer], ...] = (
     burden.who_paid,
     burden.lorenz,
     burden.hit,
+    burden.choice,
     burden.prices,
+    cost.later,
+    cost.counterfactual,
     standing.against,
     solvency.drivers,
     standing.departures,
+    retention.value,
+    retention.episodes,
+    foresight.predictability,
+    foresight.brittleness,
     standing.one_run,
 )
 

@@ -457,7 +457,7 @@ class Outputs(Part):
         "none", description="policy of the other world that ADL is held against"
     )
     counterfactual_of_first_runs: Whole = Field(
-        4,
+        8,
         ge=0,
         le=100_000_000,
         description="number of runs that are forked and run again under that policy",

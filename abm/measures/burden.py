@@ -124,12 +124,11 @@ def taken_by(call: Call) -> Taken:
 
 def _endowments(wave: Wave, payers: Payers, medium: str) -> tuple[Array, Array]:
     """Accounts that could be asked, in order, and what each could lose, shape (n,)."""
-    rows = wave.candidates[payers.row]
+    row, each = payers.row, payers.capacity
     if medium == "contracts":
-        each = np.maximum(rows["value"] - rows["cost"], 0)
-    else:
-        each = payers.capacity
-    return _by_account(rows["account"], each)
+        value, cost = (wave.candidates[name][row] for name in ("value", "cost"))
+        each = np.maximum(value - cost, 0)
+    return _by_account(wave.candidates["account"][row], each)
 
 
 def _by_account(account: Array, amount: Array) -> tuple[Array, Array]:
@@ -145,11 +144,12 @@ def _by_account(account: Array, amount: Array) -> tuple[Array, Array]:
 def _means(candidates: Array) -> tuple[int, int]:
     """Profits and equity of the candidates' accounts, each account once."""
     account = candidates["account"]
-    row = np.empty(int(account.max(initial=-1)) + 1, np.int64)
-    row[account] = np.arange(len(account))
-    each = candidates[np.flatnonzero(row[account] == np.arange(len(account)))]
-    profits = np.maximum(each["account_profit"], 0)
-    return int(profits.sum()), int(each["equity"].sum())
+    place = np.arange(len(account))
+    last = np.empty(int(account.max(initial=-1)) + 1, np.int64)
+    last[account] = place
+    once = last[account] == place
+    profits = np.maximum(candidates["account_profit"][once], 0)
+    return int(profits.sum()), int(candidates["equity"][once].sum())
 
 
 def _survivors(call: Call, accounts: Array, endowment: Array) -> Array:

@@ -43,13 +43,10 @@ def roots(world: World) -> Array:
     return np.where(parent == NONE, np.arange(len(parent)), parent)
 
 
-def worth_of(world: World, traders: Array) -> Array:
+def worth_of(world: World) -> Array:
     """Equity at the marks, with what was withdrawn less what was deposited, quanta.
 
-    Parameters
-    ----------
-    traders : array of int64, shape (traders,)
-        Cross accounts; isolated ones count with theirs.
+    int64, shape (accounts,); isolated accounts count with their cross account.
     """
     ledger, markets = world.ledger, world.markets
     total = ledger.accounts["cash"] + ledger.accounts["paid_out"]
@@ -58,7 +55,7 @@ def worth_of(world: World, traders: Array) -> Array:
     np.add.at(total, held["account"], held["lots"] * worth - held["cost"])
     joined = np.zeros(len(total), np.int64)
     np.add.at(joined, roots(world), total)
-    return np.asarray(joined[traders])
+    return joined
 
 
 class Watch:
@@ -106,25 +103,33 @@ class Watch:
         self.burdens.append(burden_of(call, self.policy))
         if not call.outcome.decision.acted:
             return
-        fills, haircuts = call.outcome.fills, call.outcome.haircuts
-        hit = roots(world)[np.concatenate([fills["account"], haircuts["account"]])]
-        before = next(reversed(self._hit.values()), np.zeros(0, np.int64))
-        self._hit[call.wave.number] = np.union1d(before, hit)
+        if self.appraises:
+            self._note_hit(world, call)
         step, step_ms = (int(world.clock[0][name]) for name in ("step", "step_ms"))
         for place, lag in enumerate(lags(self.horizons_s, step_ms)):
             self._due.add(step + lag)
             self._asked[call.wave.number, place] = step + lag
 
+    def _note_hit(self, world: World, call: Call) -> None:
+        """Mark the traders that were hit in a call, and all before them."""
+        nobody = np.zeros(len(world.ledger.accounts), bool)
+        hit = next(reversed(self._hit.values()), nobody).copy()
+        outcome = call.outcome
+        for account in (outcome.fills["account"], outcome.haircuts["account"]):
+            hit[roots(world)[account]] = True
+        self._hit[call.wave.number] = hit
+
     def look(self, world: World, step: int) -> None:
         """Note what there is after a step that was due."""
         self._due.remove(step)
         self.marks[step] = world.markets.state["mark"].copy()
-        if not self.appraises:
+        keys = [key for key, asked in self._asked.items() if asked == step]
+        if not self.appraises or not keys:
             return
-        for key, asked in self._asked.items():
-            if asked == step:
-                traders = self._hit[key[0]]
-                self.worths[key] = Worth(step, traders, worth_of(world, traders))
+        worth = worth_of(world)
+        for key in keys:
+            traders = np.flatnonzero(self._hit[key[0]])
+            self.worths[key] = Worth(step, traders, worth[traders])
 
     def finish(self) -> list[Burden]:
         """Forget worths of waves that went on after they were noted; tell the burdens."""
@@ -169,4 +174,4 @@ class Lookout:
         """Note what there is after a step that was asked for."""
         traders = self.asked[step]
         self.marks[step] = world.markets.state["mark"].copy()
-        self.worths[step] = Worth(step, traders, worth_of(world, traders))
+        self.worths[step] = Worth(step, traders, worth_of(world)[traders])

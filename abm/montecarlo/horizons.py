@@ -85,7 +85,7 @@ def of_run(
             row = {"wave": number, "horizon_s": watch.horizons_s[i]}
             row["time_s"] = (last + lag) * step_ms / 1000.0
             steps = [_step(call, step_ms) + lag for call in here]
-            row |= _fixed(here, wave, [watch.marks.get(step) for step in steps])
+            row |= _fixed(here, taken, wave, [watch.marks.get(step) for step in steps])
             case.rows.append(row)
             case.taken.append(so_far[0]._replace(account=roots[so_far[0].account]))
             case.worths.append(watch.worths.get((number, i)))
@@ -101,21 +101,22 @@ def _step(call: Call, step_ms: int) -> int:
     return round(call.wave.now_s * 1000.0 / step_ms)
 
 
-def _fixed(calls: Sequence[Call], wave: Row, marks: Sequence[Array | None]) -> Row:
+def _fixed(
+    calls: Sequence[Call], taken: Sequence[Taken], wave: Row, marks: Sequence[Array | None]
+) -> Row:
     """Haircut, need and regret of one wave, each call judged at its own later marks."""
     known = [mark for mark in marks if mark is not None]
     if len(known) < len(marks):
         return {}
-    accounts, losses = [], []
-    for call, mark in zip(calls, known, strict=True):
-        taken = taken_by(call)
-        accounts.append(taken.account)
-        losses.append(taken.losses(mark * call.wave.unit))
-    account, loss = np.concatenate(accounts), np.concatenate(losses)
+    unit = calls[0].wave.unit
+    account = np.concatenate([each.account for each in taken])
+    loss = np.concatenate(
+        [each.losses(mark * unit) for each, mark in zip(taken, known, strict=True)]
+    )
     haircut = usd(counterfactual.production_haircut(account, loss))
     needed = usd(measured.needed_at(calls, known))
     return {
-        "accounts": len(np.unique(account)),
+        "accounts": int(np.count_nonzero(np.bincount(account))),
         "haircut_usd": haircut,
         "net_usd": usd(counterfactual.net_haircut(loss)),
         "needed_usd": needed,

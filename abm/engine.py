@@ -26,7 +26,8 @@ from abm.traders.habits import note_hit
 from abm.venue.fund import set_alarms
 from abm.venue.gains import keep_ages, note_gains
 from abm.venue.liquidation import (
-    debt,
+    is_in_debt,
+    is_short,
     is_taking_over,
     let_pass,
     remember_marks,
@@ -233,12 +234,12 @@ class Engine:
         The fund's positions can be closed, or its drawdown made good in cash.
         """
         ledger, risk, markets = self.world.ledger, self.world.risk, self.world.markets
-        if debt(ledger, risk, markets) > 0:
+        if is_in_debt(ledger, risk, markets):
             return True
         media = {stage.settlement.medium for stage in self.policy.stages}
         if "contracts" in media and is_taking_over(ledger, risk):
             return True
-        return media != {"contracts"} and shortfall(ledger, risk, markets) > 0
+        return media != {"contracts"} and bool(is_short(ledger, risk, markets))
 
     def answer_wave(self) -> None:
         """Ask the policy, book its answer, and tell those whom it hit."""
@@ -276,23 +277,30 @@ class Engine:
 
 def _tell(world: World, call: Call) -> None:
     """Let everyone who was hit know, so that their habits can react."""
-    fills, haircuts = call.outcome.fills, call.outcome.haircuts
-    share = np.abs(fills["lots"]) / np.maximum(np.abs(fills["held"]), 1)
-    account, market, lots = (fills[name].copy() for name in ("account", "market", "lots"))
-    _tell_all(world, account, market, lots, share)
+    _tell_closed(world, call.outcome.fills)
+    haircuts, decision = call.outcome.haircuts, call.outcome.decision
     if len(haircuts):
-        decision = call.outcome.decision
         paid = np.flatnonzero(decision.amounts)
-        share = haircuts["amount"] / decision.payers.capacity[paid]
-        nothing = np.zeros(len(haircuts), np.int64)
-        _tell_all(world, haircuts["account"].copy(), nothing, nothing, share)
+        _tell_cut(world, haircuts, haircuts["amount"] / decision.payers.capacity[paid])
 
 
 @kernel
-def _tell_all(
-    world: World, accounts: Array, markets: Array, lots: Array, shares: Array
-) -> None:
-    for i in range(accounts.shape[0]):
+def _tell_closed(world: World, fills: Array) -> None:
+    for i in range(fills.shape[0]):
+        fill = fills[i]
+        share = abs(fill.lots) / max(abs(fill.held), 1)
         note_hit(
-            world.crowd, world.ledger.accounts, accounts[i], markets[i], lots[i], shares[i]
+            world.crowd,
+            world.ledger.accounts,
+            fill.account,
+            fill.market,
+            fill.lots,
+            share,
         )
+
+
+@kernel
+def _tell_cut(world: World, haircuts: Array, shares: Array) -> None:
+    for i in range(haircuts.shape[0]):
+        account = haircuts[i].account
+        note_hit(world.crowd, world.ledger.accounts, account, 0, 0, shares[i])

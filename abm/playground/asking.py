@@ -209,7 +209,7 @@ def ask(book: Book, policy: Policy) -> Answer:
     np.add.at(capacity, payer, decision.payers.capacity)
     settlement = policy.stages[decision.stage].settlement
     acted = decision.acted
-    groups = list(_groups(wave, decision, settlement)) if acted else []
+    sums = list(_sums(wave, decision, settlement)) if acted else []
     ledger, markets = world.ledger, world.markets
     return Answer(
         policy=policy,
@@ -221,15 +221,15 @@ def ask(book: Book, policy: Policy) -> Answer:
         closed=closed,
         given=given,
         capacity=capacity,
-        wanted=sum(group.wanted for group in groups),
-        top=sum(group.top for group in groups),
-        least_top=sum(group.least_top for group in groups),
-        raised_all=acted and all(group.given >= group.wanted for group in groups),
+        wanted=sum(group.wanted for group in sums),
+        top=sum(group.top for group in sums),
+        least_top=sum(group.least_top for group in sums),
+        raised_all=acted and all(group.given >= group.wanted for group in sums),
         left=sum(max(0, -int(equity_of(ledger, markets, a))) for a in wave.short_account),
     )
 
 
-class _Group(NamedTuple):
+class _Sums(NamedTuple):
     """What was wanted of the payers of a group and given, in units of capacity."""
 
     wanted: int
@@ -238,13 +238,10 @@ class _Group(NamedTuple):
     least_top: int
 
 
-def _groups(wave: Wave, decision: Decision, settlement: Settlement) -> Iterator[_Group]:
+def _sums(wave: Wave, decision: Decision, settlement: Settlement) -> Iterator[_Sums]:
     need_group, _ = settlement.need(wave, decision.theta)
-    payers = decision.payers
-    for group in np.unique(need_group):
-        members = payers.group == group
-        wanted = int(decision.need[need_group == group].sum())
-        capacity, amounts = payers.capacity[members], decision.amounts[members]
+    for group in bounds.groups_of(wave, decision, need_group):
+        capacity, amounts = group.capacity, decision.amounts[group.row]
         top = int(amounts[capacity.argmax()]) if len(amounts) else 0
-        least = bounds.least_of_top(wanted, capacity, capacity, 1) if len(amounts) else 0
-        yield _Group(wanted, int(amounts.sum()), top, least)
+        least = bounds.least_of_top(group.need, capacity, capacity, 1)
+        yield _Sums(group.need, int(amounts.sum()), top, least)

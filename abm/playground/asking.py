@@ -53,7 +53,8 @@ class Answer:
     in_contracts : bool
         Whether it closes contracts, rather than take cash.
     paid : array of int64, shape (accounts,)
-        Quanta that each account lost against the mark, in cash or by its closing.
+        Quanta that each account lost against the mark, in cash or by its closing, less
+        what it got of the bankrupt's collateral; negative if that is more.
     closed : array of float64, shape (accounts,)
         Quantity of its position that was closed.
     given, capacity : array of int64, shape (accounts,)
@@ -202,7 +203,8 @@ def ask(book: Book, policy: Policy) -> Answer:
     fills, haircuts = outcome.fills, outcome.haircuts
     np.add.at(paid, haircuts["account"] - book.first, haircuts["amount"])
     at_mark = fills["lots"] * (wave.mark * wave.unit)[fills["market"]]
-    np.add.at(paid, fills["account"] - book.first, at_mark - fills["value"])
+    lost = at_mark - fills["value"] - fills["collateral"]
+    np.add.at(paid, fills["account"] - book.first, lost)
     np.add.at(closed, fills["account"] - book.first, np.abs(fills["lots"]) * book.file.lot)
     payer = wave.candidates["account"][decision.payers.row] - book.first
     np.add.at(given, payer, decision.amounts)

@@ -34,7 +34,6 @@ from tests.adl.settlement.parts import (
     settled,
 )
 
-
 HALF = {"severity": {"rule": "fixed", "share": 0.5}}
 ENTERED = [
     *((contracts(price), ANY, {}) for price in PRICES),

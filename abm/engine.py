@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -33,6 +34,9 @@ from abm.venue.liquidation import (
     shortfall,
 )
 from abm.world import Array, World
+
+_NEVER = 2**62
+"""More steps than any run has."""
 
 
 def policy_of(scenario: Scenario, name: str) -> Policy:
@@ -82,6 +86,20 @@ class Record:
         return Record(list(self.liquidations), list(self.paths), list(self.calls))
 
 
+class Watcher(Protocol):
+    """Looks at a run from outside, without changing it."""
+
+    @property
+    def due(self) -> int | None:
+        """The next step after which it wants to look; None if there is none."""
+
+    def look(self, world: World, step: int) -> None:
+        """Look at the world after a step that was due."""
+
+    def answered(self, world: World, call: Call) -> None:
+        """Look at a call that was answered in the present step."""
+
+
 class Engine:
     """Runs a world under a policy.
 
@@ -97,7 +115,14 @@ class Engine:
         Check every invariant after every step rather than at each wave and at the end.
     keep_whole : bool
         Keep earlier calls whole rather than in brief (see `abm.adl.summary`).
+
+    Attributes
+    ----------
+    watcher : Watcher or None
+        Whoever looks on; forks have none of their own.
     """
+
+    watcher: Watcher | None = None
 
     def __init__(
         self,
@@ -166,9 +191,12 @@ class Engine:
             target = until
             if self.paranoid:
                 target = min(until, int(self.world.clock[0]["step"]) + 1)
+            target = min(target, self._next_look())
             status = step.advance(self.world, target)
             if self.paranoid and status == step.DONE:
                 w.check(self.world)
+            if status == step.DONE:
+                self._let_look()
             if status == step.WAVE and not stop_at_wave:
                 self.answer_if_asked()
             elif status == step.ROOM:
@@ -176,6 +204,16 @@ class Engine:
                 self.world = enlarge.make_room(self.world)
             elif status != step.DONE or target == until:
                 return int(status)
+
+    def _next_look(self) -> int:
+        """The number of completed steps at which the watcher wants to look."""
+        due = None if self.watcher is None else self.watcher.due
+        return _NEVER if due is None else due + 1
+
+    def _let_look(self) -> None:
+        """Let the watcher look if the last step was due."""
+        if self.watcher is not None and self._next_look() == self.world.clock[0]["step"]:
+            self.watcher.look(self.world, int(self.world.clock[0]["step"]) - 1)
 
     def finish(self) -> Record:
         """Drain the logs, check the world a last time, and give the record."""
@@ -219,6 +257,8 @@ class Engine:
             w.check(self.world)
         note_gains(self.world.ledger, self.world.markets)
         remember_marks(self.world.markets)
+        if self.watcher is not None:
+            self.watcher.answered(self.world, call)
 
     def _wave_number(self) -> int:
         if not self.record.calls:

@@ -7,7 +7,7 @@ import sys
 from abm.cli import policies, reading, running, wave
 from abm.cli.common import app
 
-__all__ = ["app", "main", "policies", "reading", "running", "wave"]
+__all__ = ["app", "main", "policies", "reading", "report", "running", "wave"]
 
 
 def main() -> None:

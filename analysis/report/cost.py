@@ -69,7 +69,7 @@ def _wide(found: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 def _later_told(net: pd.DataFrame, policy: str) -> str:
     mine = net.loc[policy].dropna(subset=["value"])
     parts = [
-        f"{words.bracketed(row['value'], row['low'], row['high'], notation.usd)} after {at:g} s"
+        f"{words.mean(row, 'usd')} after {at:g} s"
         for at, row in mine.iloc[[0, -1]].iterrows()
     ]
     return (

@@ -49,8 +49,8 @@ def against(told: Told, _: Lazy) -> Answer:
         return Missing(question, "fewer than two policies finished a run")
     note = (
         "Each cell is a paired difference over runs of the same seed; better or worse "
-        "means that its 95% interval leaves zero out. Of many pairs that do not differ about one "
-        "in twenty would look as if they did."
+        "means that its 95% interval leaves zero out. Of many pairs that do not differ "
+        "about one in twenty would look as if they did."
     )
     return Section("against", question, reading, figures, given, note)
 

@@ -184,8 +184,8 @@ class Told:
         ]
 
     def measure(self, column: str) -> Measure:
-        """The measure of a column, which this batch must have."""
-        return next(one for one in self.measures if one.column == column)
+        """The measure of a column, whether or not this batch has it."""
+        return next(one for one in MEASURES if one.column == column)
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -201,6 +201,11 @@ class Told:
         """
         parts = [self.of(one.column, one.better) for one in self.measures]
         names = [one.column for one in self.measures]
+        if not parts:
+            index = pd.MultiIndex.from_arrays([[], []], names=["policy", "measure"])
+            return pd.DataFrame(
+                index=index, columns=["runs", "value", "low", "high", "stand"]
+            )
         table = pd.concat(parts, keys=names, names=["measure", "policy"])
         return table.swaplevel().sort_index(level=0, sort_remaining=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from abm.cli import policies, reading, running, wave
+from abm.cli import policies, reading, report, running, wave
 from abm.cli.common import app
 
 __all__ = ["app", "main", "policies", "reading", "report", "running", "wave"]

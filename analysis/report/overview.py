@@ -108,8 +108,8 @@ def _why(told: Told) -> list[str]:
     return [
         f"Why: rules that close contracts ({words.names(contracts)}) take the losing "
         f"position off the venue, rules that take cash ({words.names(cash)}) leave it "
-        f"there while prices move. On the same seeds a run's deficit is {size} {more} under the cash "
-        "rules, in the mean over them."
+        f"there while prices move. On the same seeds a run's deficit is {size} {more} "
+        "under the cash rules, in the mean over them."
     ]
 
 
@@ -298,6 +298,6 @@ def _trilemma_note(measures) -> str:
         f"Solvency, fairness and revenue are measured by {names}. Bars are 95% intervals. "
         "A policy is clearly beaten if another is clearly better in one of the three and "
         "in the others clearly better or exactly the same, by paired intervals. The "
-        "regime is the condition of arXiv 2512.01112 (mean deficit above mean fee revenue), tested "
-        "by the bootstrap interval of their difference over the runs."
+        "regime is the condition of arXiv 2512.01112 (mean deficit above mean fee "
+        "revenue), tested by the bootstrap interval of their difference over the runs."
     )

@@ -31,6 +31,7 @@ from abm.venue.liquidation import (
     remember_marks,
     shortfall,
 )
+from abm.venue.standing import STANDING, take_standing
 from abm.world import Array, World
 
 
@@ -75,10 +76,16 @@ class Record:
     liquidations: list[Array] = field(default_factory=list)
     paths: list[Array] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    standings: list[Array] = field(default_factory=list)
 
     def copy(self) -> Record:
         """A record that grows apart from this one."""
-        return Record(list(self.liquidations), list(self.paths), list(self.calls))
+        return Record(
+            list(self.liquidations),
+            list(self.paths),
+            list(self.calls),
+            list(self.standings),
+        )
 
 
 class Engine:
@@ -96,6 +103,8 @@ class Engine:
         Check every invariant after every step rather than at each wave and at the end.
     keep_whole : bool
         Keep earlier calls whole rather than in brief (see `abm.adl.summary`).
+    look_every : int
+        Steps between two looks at how the venue stands; 0 for never.
     """
 
     def __init__(
@@ -106,13 +115,19 @@ class Engine:
         paranoid: bool = False,
         *,
         keep_whole: bool = True,
+        look_every: int = 0,
     ) -> None:
         self.world = equipped(world, [policy])
         self.policy = policy
         self.wave_gap_s = wave_gap_s
         self.paranoid = paranoid
         self.keep_whole = keep_whole
+        self.look_every = look_every
         self.record = Record()
+        self._calm_ms = 0
+        self._calls_before = self._owed = 0
+        if look_every:
+            self._look()
 
     def share(self, policies: Sequence[Policy]) -> None:
         """Let the world be a past that some policies can share.
@@ -129,9 +144,36 @@ class Engine:
             self.wave_gap_s,
             self.paranoid,
             keep_whole=self.keep_whole,
+            look_every=self.look_every,
         )
         engine.record = self.record.copy()
+        for name in ("_calm_ms", "_calls_before", "_owed"):
+            setattr(engine, name, getattr(self, name))
         return engine
+
+    def go_on_in(self, world: World, calm_ms: int) -> None:
+        """Go on in the world in which the next episode begins.
+
+        Its first wave is another one than the last episode's, and carries what the venue
+        owes now.
+
+        Parameters
+        ----------
+        calm_ms : int
+            Time between the two episodes, which no clock of the world has counted.
+
+        Raises
+        ------
+        BrokenWorldError
+            If an invariant does not hold.
+        """
+        self.world = equipped(world, [self.policy])
+        w.check(self.world)
+        self._calm_ms += calm_ms
+        self._calls_before = len(self.record.calls)
+        self._owed = int(debt(self.world.ledger, self.world.risk, self.world.markets))
+        if self.look_every:
+            self._look()
 
     @property
     def now_s(self) -> float:
@@ -162,12 +204,12 @@ class Engine:
             If an invariant does not hold.
         """
         while True:
-            target = until
-            if self.paranoid:
-                target = min(until, int(self.world.clock[0]["step"]) + 1)
+            target = self._stop_before(until)
             status = step.advance(self.world, target)
             if self.paranoid and status == step.DONE:
                 w.check(self.world)
+            if self.look_every and status == step.DONE and target % self.look_every == 0:
+                self._look()
             if status == step.WAVE and not stop_at_wave:
                 self.answer_if_asked()
             elif status == step.ROOM:
@@ -181,6 +223,22 @@ class Engine:
         self._drain()
         w.check(self.world)
         return self.record
+
+    def _stop_before(self, until: int) -> int:
+        """The step at which something is to be looked at, at latest `until`."""
+        done = int(self.world.clock[0]["step"])
+        if self.paranoid:
+            until = min(until, done + 1)
+        if self.look_every:
+            until = min(until, (done // self.look_every + 1) * self.look_every)
+        return until
+
+    def _look(self) -> None:
+        """Write down how the venue stands."""
+        row = np.zeros(1, STANDING)
+        take_standing(self.world, row[0])
+        row["at_ms"] = self.world.clock[0]["now_ms"] + self._calm_ms
+        self.record.standings.append(row)
 
     def answer_if_asked(self) -> None:
         """Answer the wave that was called, if it is one for this policy."""
@@ -210,7 +268,7 @@ class Engine:
         before = wave.total_deficit
         outcome = self.policy.answer(self.world, wave, self.record.calls)
         after = int(shortfall(self.world.ledger, self.world.risk, self.world.markets))
-        carried = self.record.calls[-1].short_after if self.record.calls else 0
+        carried = self._owed if self._is_first else self.record.calls[-1].short_after
         call = Call(wave, outcome, before, after, min(carried, before))
         self.record.calls.append(call)
         _tell(self.world, call)
@@ -223,7 +281,13 @@ class Engine:
         if not self.record.calls:
             return 0
         last = self.record.calls[-1].wave
-        return last.number + int(self.now_s - last.now_s > self.wave_gap_s)
+        apart = self._is_first or self.now_s - last.now_s > self.wave_gap_s
+        return last.number + int(apart)
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether no call of this episode has been answered yet."""
+        return len(self.record.calls) == self._calls_before
 
     def _drain(self) -> None:
         """Move the logs of compiled code to the record."""

@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 CHURN_BETA = 5.0
 """Sensitivity to haircuts in arXiv 2512.01112, where 10% drives 39% away."""
 
+SIZES_USD = (0.0, 1e2, 1e3, 1e4, 1e5, 1e6)
+"""Where the classes of accounts by equity begin, in USD."""
+
 
 class Fees(NamedTuple):
     """What a dollar of an account's equity earns the venue.
@@ -118,3 +121,48 @@ def recovery_time(time_s: ArrayLike, values: ArrayLike, threshold: float) -> flo
     if below[-1] == len(found) - 1:
         return float("inf")
     return float(at[below[-1] + 1] - at[below[0]])
+
+
+def size_class(equity_usd: ArrayLike) -> NDArray[np.int64]:
+    """The class of each equity, counted from 0 (see :data:`SIZES_USD`)."""
+    found = np.digitize(np.asarray(equity_usd, float), SIZES_USD[1:])
+    return np.asarray(found, np.int64)
+
+
+def taken_share(amount: ArrayLike, base: ArrayLike) -> Floats:
+    """What part of a base was taken, from 0 to 1.
+
+    Nothing where nothing was taken, all of it where the base was nothing.
+    """
+    taken, whole = np.asarray(amount, float), np.asarray(base, float)
+    part = np.minimum(taken / np.where(whole > 0, whole, 1.0), 1.0)
+    return np.where(taken <= 0, 0.0, np.where(whole > 0, part, 1.0))
+
+
+def solvency_recovery(
+    time_s: ArrayLike, purses: ArrayLike, owed: ArrayLike, solvent_share: float
+) -> float:
+    """Seconds from when the venue is short first until it is solvent for good.
+
+    The clock tau_solv of arXiv 2512.01112: it is solvent while it owes nothing and its
+    purses hold `solvent_share` of what they held at the start. 0 if it never was short,
+    infinite if it is at the end.
+
+    Parameters
+    ----------
+    time_s, purses, owed : array_like, shape (looks,)
+        The first look is the start.
+    """
+    held, debt = np.asarray(purses, float), np.asarray(owed, float)
+    return recovery_time(time_s, np.where(debt > 0, -debt, held), solvent_share * held[0])
+
+
+def revenue_recovery(time_s: ArrayLike, wealth: ArrayLike, tolerance: float) -> float:
+    """Seconds from when lifetime value first falls until it is back for good.
+
+    The clock tau_rev of arXiv 2512.01112: back means within `tolerance` of that at the
+    start. Value goes with what traders have, whose first entry is the start's. Seconds as
+    :func:`recovery_time`.
+    """
+    held = np.asarray(wealth, float)
+    return recovery_time(time_s, held, (1.0 - tolerance) * held[0])

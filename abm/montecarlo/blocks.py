@@ -10,12 +10,12 @@ from typing import NamedTuple
 import pyarrow as pa
 
 import abm
-from abm import genesis, step
+from abm import episodes, genesis, step
 from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
-from abm.montecarlo import store, tables
+from abm.montecarlo import course, store, tables
 from abm.montecarlo.plan import Block, Plan
 from abm.scenario import Scenario
 
@@ -47,9 +47,17 @@ def run_one(
     if first_runs:
         interval = round(scenario.outputs.path_interval_s * 1000)
         world.clock[0]["path_interval_ms"] = interval
-    start = tables.purses(world)
+    start = course.moment(world)
+    openings = episodes.openings(scenario, plan.seed(run))
     audited = run < scenario.outputs.audit_of_first_runs
-    past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid, keep_whole=audited)
+    past = Engine(
+        world,
+        policies[0],
+        scenario.run.wave_gap_s,
+        paranoid,
+        keep_whole=audited,
+        look_every=course.look_every(scenario),
+    )
     past.share(policies)
     past.run_to(scenario.time.steps, stop_at_wave=True)
     names, shared_s = tables.Names.of(scenario), past.now_s
@@ -57,9 +65,12 @@ def run_one(
     for policy in policies:
         engine = past.fork(policy)
         try:
-            _go_on(engine, scenario)
+            _answer_if_waiting(engine)
+            told = course.follow(engine, scenario, plan.seed(run), start, openings)
             found.append(
-                tables.of_run(engine, start, names, run, shared_s, audited=audited)
+                tables.of_run(
+                    engine, told, names, run, shared_s, scenario.retention, audited=audited
+                )
             )
         except PolicyError as error:
             found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
@@ -72,12 +83,10 @@ def run_one(
     return found
 
 
-def _go_on(engine: Engine, scenario: Scenario) -> None:
-    """Answer the wave that the past stopped at, if it did, and run to the end."""
+def _answer_if_waiting(engine: Engine) -> None:
+    """Answer the wave that the past stopped at, if it did."""
     if int(engine.world.clock[0]["phase"]) == step.WAVING:
         engine.answer_if_asked()
-    engine.run_to(scenario.time.steps)
-    engine.finish()
 
 
 class Done(NamedTuple):

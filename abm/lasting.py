@@ -44,7 +44,7 @@ class Retention(Part):
     )
     solvent_share: Share = Field(
         0.0,
-        description="purses with which the venue is solvent, share of those at the start",
+        description="purses that make the venue solvent, share of those at the start",
     )
     revenue_tolerance: Share = Field(
         0.05, description="share of lifetime value that may be missing once it is recovered"

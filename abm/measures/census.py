@@ -51,7 +51,7 @@ def equities(ledger: Ledger, markets: Markets) -> Array:
     """Equity of every account at the marks, in quanta, shape (accounts,)."""
     live = ledger.positions[ledger.positions["account"] != NONE]
     price = markets.state["mark"] * markets.specs["unit"]
-    equity = ledger.accounts["cash"].copy()
+    equity: Array = ledger.accounts["cash"].copy()
     profit = live["lots"] * price[live["market"]] - live["cost"]
     np.add.at(equity, live["account"], profit)
     return equity

@@ -6,6 +6,7 @@ leaves takes the fees of its lifetime along.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -139,10 +140,37 @@ def taken_share(amount: ArrayLike, base: ArrayLike) -> Floats:
     return np.where(taken <= 0, 0.0, np.where(whole > 0, part, 1.0))
 
 
-def solvency_recovery(
-    time_s: ArrayLike, purses: ArrayLike, owed: ArrayLike, solvent_share: float
+def longest_recovery(
+    time_s: ArrayLike, values: ArrayLike, threshold: float, starts: Sequence[int]
 ) -> float:
-    """Seconds from when the venue is short first until it is solvent for good.
+    """The longest that it took values to come back, over some episodes.
+
+    In each it counts from the first time below the threshold until they are back for the
+    rest of it (see :func:`recovery_time`); the next one's first look belongs to both, and
+    if values are still below then, the count goes on.
+
+    Parameters
+    ----------
+    starts : sequence of int
+        Where in the arrays episodes begin, the first at 0.
+    """
+    at, found = np.asarray(time_s, float), np.asarray(values, float)
+    longest, begun = 0.0, 0
+    for end in (*starts[1:], len(found) - 1):
+        took = recovery_time(at[begun : end + 1], found[begun : end + 1], threshold)
+        if np.isfinite(took):
+            longest, begun = max(longest, took), end
+    return float("inf") if found[-1] < threshold else longest
+
+
+def solvency_recovery(
+    time_s: ArrayLike,
+    purses: ArrayLike,
+    owed: ArrayLike,
+    solvent_share: float,
+    starts: Sequence[int] = (0,),
+) -> float:
+    """Seconds from when the venue is short until it is solvent, in the worst episode.
 
     The clock tau_solv of arXiv 2512.01112: it is solvent while it owes nothing and its
     purses hold `solvent_share` of what they held at the start. 0 if it never was short,
@@ -152,9 +180,12 @@ def solvency_recovery(
     ----------
     time_s, purses, owed : array_like, shape (looks,)
         The first look is the start.
+    starts : sequence of int
+        Where episodes begin (see :func:`longest_recovery`).
     """
     held, debt = np.asarray(purses, float), np.asarray(owed, float)
-    return recovery_time(time_s, np.where(debt > 0, -debt, held), solvent_share * held[0])
+    solvent = np.where(debt > 0, -debt, held)
+    return longest_recovery(time_s, solvent, solvent_share * held[0], starts)
 
 
 def revenue_recovery(time_s: ArrayLike, wealth: ArrayLike, tolerance: float) -> float:

@@ -17,7 +17,6 @@ from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
 from abm.montecarlo import course, store, tables
 from abm.montecarlo.plan import Block, Plan
-from abm.scenario import Scenario
 
 
 @functools.cache

@@ -32,10 +32,14 @@ class Moment(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """One episode: its seed, the calm before it, its ends, what is missing at its end."""
+    """One episode: its seed, the calm before it, its ends, what is missing at its end.
+
+    `begun_ms` is when it began, calm days counted.
+    """
 
     number: int
     seed: int
+    begun_ms: int
     calm: Calm
     start: Moment
     end: Moment
@@ -88,12 +92,13 @@ def follow(
     BrokenWorldError
         If an invariant does not hold.
     """
-    found = [_ended(engine, scenario, Episode(0, seed, _NO_CALM, start, start, 0))]
+    found = [_ended(engine, scenario, Episode(0, seed, 0, _NO_CALM, start, start, 0))]
     for number, opening in enumerate(openings, start=1):
         world, calm = next_world(scenario, engine.world, opening)
         engine.go_on_in(world, scenario.episodes.calm_ms)
         start = moment(engine.world, len(engine.record.calls))
-        begun = Episode(number, opening.seed, calm, start, start, 0)
+        begun_ms = round(1000 * start.now_s) + number * scenario.episodes.calm_ms
+        begun = Episode(number, opening.seed, begun_ms, calm, start, start, 0)
         found.append(_ended(engine, scenario, begun))
     return found
 

@@ -77,7 +77,7 @@ def of_run(
     return {
         "retention": groups,
         "episodes": _episodes(given, episodes, calls, hit),
-        "runs": _of_whole(groups) | _recovery(given, standings),
+        "runs": _of_whole(groups) | _recovery(given, episodes, standings),
     }
 
 
@@ -196,11 +196,7 @@ def _episode(
     start, end, calm = episode.start, episode.end, episode.calm
     waves = sorted({call.wave.number for call in calls})
     here = hit.within(waves)
-    covered = [call.short_before - call.short_after for call in calls]
-    before = np.cumsum([0, *covered])
-    need = max(
-        (int(b) + c.short_before for b, c in zip(before, calls, strict=False)), default=0
-    )
+    need, covered = _need(calls)
     carried = max(0, -start.insurance)
     row: dict[str, Any] = {
         "episode": episode.number,
@@ -227,7 +223,7 @@ def _episode(
         "vault_end": end.vault,
         "carried": carried,
         "deficit": max(0, need - carried),
-        "covered": sum(covered),
+        "covered": covered,
         "residual": episode.residual,
         "haircut": int(here.amount.sum()),
         "fees": end.fees - start.fees,
@@ -239,6 +235,15 @@ def _episode(
     return row | _value(given, start.census, end.census, here)
 
 
+def _need(calls: Sequence[Call]) -> tuple[int, int]:
+    """The most that was ever needed, what had been covered included; what was covered."""
+    need = covered = 0
+    for call in calls:
+        need = max(need, covered + call.short_before)
+        covered += call.short_before - call.short_after
+    return need, covered
+
+
 def _value(given: Retention, start: Census, end: Census, hit: Hit) -> dict[str, float]:
     """Lifetime value at an episode's end, and what of it is expected to stay."""
     wealth = usd(end.equity + end.withdrawn - start.withdrawn)
@@ -247,6 +252,7 @@ def _value(given: Retention, start: Census, end: Census, hit: Hit) -> dict[str, 
     gone = end.is_leaving | (end.has_left & ~start.has_left)
     return {
         "expected_churn": float(leaves.sum()),
+        "lifetime_value_start_usd": float(lifetime * usd(start.equity).sum()),
         "lifetime_value_usd": float(lifetime * wealth.sum()),
         "retained_value_usd": float(lifetime * (wealth * (1.0 - leaves)).sum()),
         "stayed_value_usd": float(lifetime * wealth[~gone].sum()),
@@ -271,14 +277,17 @@ def _of_whole(groups: Columns) -> dict[str, Any]:
     }
 
 
-def _recovery(given: Retention, standings: Sequence[Array]) -> dict[str, float]:
+def _recovery(
+    given: Retention, episodes: Sequence[Episode], standings: Sequence[Array]
+) -> dict[str, float]:
     """The clocks of solvency and of revenue, from the looks at how the venue stood."""
     looks = np.concatenate(standings)
     time_s = looks["at_ms"] / 1000.0
+    starts = np.searchsorted(looks["at_ms"], [one.begun_ms for one in episodes]).tolist()
     purses = np.maximum(looks["insurance"], 0) + np.maximum(looks["vault"], 0)
     return {
         "solvency_recovery_s": measure.solvency_recovery(
-            time_s, purses, looks["owed"], given.solvent_share
+            time_s, purses, looks["owed"], given.solvent_share, starts
         ),
         "revenue_recovery_s": measure.revenue_recovery(
             time_s, looks["traders"], given.revenue_tolerance

@@ -197,6 +197,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         *_amounts("carried deficit covered residual haircut fees"),
         *_amounts("equity_start equity_end"),
         ("expected_churn", "float64"),
+        ("lifetime_value_start_usd", "float64"),
         ("lifetime_value_usd", "float64"),
         ("retained_value_usd", "float64"),
         ("stayed_value_usd", "float64"),
@@ -278,8 +279,12 @@ between episodes count.
 
 A row of `episodes` is one crash. Before it `left_before` went and newcomers came, and the
 fund took over what was `owed`; what was still missing at its start is `carried`, what it
-added to that its deficit. Its values are those at its end. A row of `audit` is a call of the policy: `abm.adl.audit` makes the call
-of it again, and tells the fields' units."""
+added to that its deficit. Values but the first are those at its end, with what was taken
+out during the episode; `stayed_value_usd` is that of those who have not made up their minds
+to leave.
+
+A row of `audit` is a call of the policy: `abm.adl.audit` makes the call of it again, and
+tells the fields' units."""
 
 
 def _type(kind: str) -> pa.DataType:

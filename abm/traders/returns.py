@@ -21,14 +21,14 @@ from abm.world import Array
 class Traits(NamedTuple):
     """What a trader keeps from episode to episode; arrays of shape (traders,).
 
-    `kind`, the `leverage` it likes, its `equity` on arrival (quanta), and its number of
-    positions.
+    `kind`, the `leverage` it likes, its `equity` on arrival (quanta), and how many
+    positions it `holds`.
     """
 
     kind: Array
     leverage: Array
     equity: Array
-    count: Array
+    holds: Array
 
     def and_(self, others: Traits) -> Traits:
         """These traders, and others after them."""
@@ -78,8 +78,8 @@ def traits_of(scenario: Scenario, crowd: Endowments) -> Traits:
     equity = np.zeros(crowd.n_traders, np.int64)
     np.add.at(equity, crowd.owner, crowd.cash)
     np.add.at(equity, owner, crowd.lots * per_lot[crowd.market] - crowd.cost)
-    count = np.bincount(owner, minlength=crowd.n_traders)
-    return Traits(crowd.kind, crowd.leverage, equity, count)
+    holds = np.bincount(owner, minlength=crowd.n_traders)
+    return Traits(crowd.kind, crowd.leverage, equity, holds)
 
 
 def newcomers(scenario: Scenario, seed: int) -> Traits:
@@ -115,8 +115,8 @@ def wishes(scenario: Scenario, traits: Traits, seed: int) -> Wishes:
     """What everybody who ever arrived would like in an episode, as its seed has it."""
     stream = np.random.Generator(np.random.Philox(key=[seed, draws.WISH]))
     equity = units.usd(traits.equity)
-    kind, leverage, _, count = traits
-    wanted = endowments.wanted(scenario, kind, equity, leverage, count, stream)
+    kind, leverage, _, holds = traits
+    wanted = endowments.wanted(scenario, kind, equity, leverage, holds, stream)
     gross = np.bincount(wanted.holder, wanted.notional, len(equity))
     of_holder = (gross / equity)[wanted.holder]
     away = endowments.entries(scenario, wanted.market, of_holder, stream)
@@ -166,4 +166,5 @@ def _affordable(
     # Margin grows at least as fast as notional, so that so much less needs no more.
     part = np.minimum(1.0, equity / np.maximum(needed, 1e-300))[wished.holder]
     per_lot = units.usd(np.array([m.start_tick * m.unit for m in markets]))
-    return np.floor(notional * part / per_lot[wished.market]).astype(np.int64)
+    lots = np.floor(notional * part / per_lot[wished.market])
+    return np.asarray(lots, np.int64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from abm.venue.fund import set_alarms
 from abm.venue.gains import keep_ages, note_gains
 from abm.venue.liquidation import (
     debt,
+    is_in_debt,
+    is_short,
     is_taking_over,
     let_pass,
     remember_marks,
@@ -33,6 +36,9 @@ from abm.venue.liquidation import (
 )
 from abm.venue.standing import STANDING, take_standing
 from abm.world import Array, World
+
+_NEVER = 2**62
+"""More steps than any run has."""
 
 
 def policy_of(scenario: Scenario, name: str) -> Policy:
@@ -88,6 +94,23 @@ class Record:
         )
 
 
+class Watcher(Protocol):
+    """Looks at a run from outside, without changing it."""
+
+    @property
+    def due(self) -> int | None:
+        """The next step after which it wants to look; None if there is none."""
+
+    def look(self, world: World, step: int) -> None:
+        """Look at the world after a step that was due."""
+
+    def answered(self, world: World, call: Call) -> None:
+        """Look at a call that was answered in the present step."""
+
+    def began(self, world: World) -> None:
+        """Look at the world in which another episode begins."""
+
+
 class Engine:
     """Runs a world under a policy.
 
@@ -105,7 +128,14 @@ class Engine:
         Keep earlier calls whole rather than in brief (see `abm.adl.summary`).
     look_every : int
         Steps between two looks at how the venue stands; 0 for never.
+
+    Attributes
+    ----------
+    watcher : Watcher or None
+        Whoever looks on; forks have none of their own.
     """
+
+    watcher: Watcher | None = None
 
     def __init__(
         self,
@@ -174,6 +204,8 @@ class Engine:
         self._owed = int(debt(self.world.ledger, self.world.risk, self.world.markets))
         if self.look_every:
             self._look()
+        if self.watcher is not None:
+            self.watcher.began(self.world)
 
     @property
     def now_s(self) -> float:
@@ -204,12 +236,12 @@ class Engine:
             If an invariant does not hold.
         """
         while True:
-            target = self._stop_before(until)
+            target = min(until, self._stop_before())
             status = step.advance(self.world, target)
             if self.paranoid and status == step.DONE:
                 w.check(self.world)
-            if self.look_every and status == step.DONE and target % self.look_every == 0:
-                self._look()
+            if status == step.DONE:
+                self._let_look()
             if status == step.WAVE and not stop_at_wave:
                 self.answer_if_asked()
             elif status == step.ROOM:
@@ -218,27 +250,41 @@ class Engine:
             elif status != step.DONE or target == until:
                 return int(status)
 
+    def _stop_before(self) -> int:
+        """The next number of completed steps at which there is something to look at."""
+        done = int(self.world.clock[0]["step"])
+        stops = [self._next_look()]
+        if self.paranoid:
+            stops.append(done + 1)
+        if self.look_every:
+            stops.append((done // self.look_every + 1) * self.look_every)
+        return min(stops)
+
+    def _next_look(self) -> int:
+        """The number of completed steps at which the watcher wants to look."""
+        due = None if self.watcher is None else self.watcher.due
+        return _NEVER if due is None else due + 1
+
+    def _let_look(self) -> None:
+        """Look after the last step, and let the watcher look, if it was due."""
+        if self.look_every and self.world.clock[0]["step"] % self.look_every == 0:
+            self._look()
+        if self.watcher is not None and self._next_look() == self.world.clock[0]["step"]:
+            self.watcher.look(self.world, int(self.world.clock[0]["step"]) - 1)
+
     def finish(self) -> Record:
         """Drain the logs, check the world a last time, and give the record."""
         self._drain()
         w.check(self.world)
         return self.record
 
-    def _stop_before(self, until: int) -> int:
-        """The step at which something is to be looked at, at latest `until`."""
-        done = int(self.world.clock[0]["step"])
-        if self.paranoid:
-            until = min(until, done + 1)
-        if self.look_every:
-            until = min(until, (done // self.look_every + 1) * self.look_every)
-        return until
-
     def _look(self) -> None:
-        """Write down how the venue stands."""
-        row = np.zeros(1, STANDING)
-        take_standing(self.world, row[0])
+        """Write down how the venue stands, unless that has been done already."""
+        row, before = np.zeros(1, STANDING), self.record.standings[-1:]
         row["at_ms"] = self.world.clock[0]["now_ms"] + self._calm_ms
-        self.record.standings.append(row)
+        if not before or row["at_ms"] > before[0]["at_ms"]:
+            take_standing(self.world, row[0])
+            self.record.standings.append(row)
 
     def answer_if_asked(self) -> None:
         """Answer the wave that was called, if it is one for this policy."""
@@ -253,12 +299,12 @@ class Engine:
         The fund's positions can be closed, or its drawdown made good in cash.
         """
         ledger, risk, markets = self.world.ledger, self.world.risk, self.world.markets
-        if debt(ledger, risk, markets) > 0:
+        if is_in_debt(ledger, risk, markets):
             return True
         media = {stage.settlement.medium for stage in self.policy.stages}
         if "contracts" in media and is_taking_over(ledger, risk):
             return True
-        return media != {"contracts"} and shortfall(ledger, risk, markets) > 0
+        return media != {"contracts"} and bool(is_short(ledger, risk, markets))
 
     def answer_wave(self) -> None:
         """Ask the policy, book its answer, and tell those whom it hit."""
@@ -276,6 +322,8 @@ class Engine:
             w.check(self.world)
         note_gains(self.world.ledger, self.world.markets)
         remember_marks(self.world.markets)
+        if self.watcher is not None:
+            self.watcher.answered(self.world, call)
 
     def _wave_number(self) -> int:
         if not self.record.calls:
@@ -300,23 +348,30 @@ class Engine:
 
 def _tell(world: World, call: Call) -> None:
     """Let everyone who was hit know, so that their habits can react."""
-    fills, haircuts = call.outcome.fills, call.outcome.haircuts
-    share = np.abs(fills["lots"]) / np.maximum(np.abs(fills["held"]), 1)
-    account, market, lots = (fills[name].copy() for name in ("account", "market", "lots"))
-    _tell_all(world, account, market, lots, share)
+    _tell_closed(world, call.outcome.fills)
+    haircuts, decision = call.outcome.haircuts, call.outcome.decision
     if len(haircuts):
-        decision = call.outcome.decision
         paid = np.flatnonzero(decision.amounts)
-        share = haircuts["amount"] / decision.payers.capacity[paid]
-        nothing = np.zeros(len(haircuts), np.int64)
-        _tell_all(world, haircuts["account"].copy(), nothing, nothing, share)
+        _tell_cut(world, haircuts, haircuts["amount"] / decision.payers.capacity[paid])
 
 
 @kernel
-def _tell_all(
-    world: World, accounts: Array, markets: Array, lots: Array, shares: Array
-) -> None:
-    for i in range(accounts.shape[0]):
+def _tell_closed(world: World, fills: Array) -> None:
+    for i in range(fills.shape[0]):
+        fill = fills[i]
+        share = abs(fill.lots) / max(abs(fill.held), 1)
         note_hit(
-            world.crowd, world.ledger.accounts, accounts[i], markets[i], lots[i], shares[i]
+            world.crowd,
+            world.ledger.accounts,
+            fill.account,
+            fill.market,
+            fill.lots,
+            share,
         )
+
+
+@kernel
+def _tell_cut(world: World, haircuts: Array, shares: Array) -> None:
+    for i in range(haircuts.shape[0]):
+        account = haircuts[i].account
+        note_hit(world.crowd, world.ledger.accounts, account, 0, 0, shares[i])

@@ -50,6 +50,18 @@ class Episode(NamedTuple):
         return calls[self.start.calls : self.end.calls]
 
 
+class Beginning(NamedTuple):
+    """How a run begins, whatever the policy.
+
+    Its seed, the start of the first episode, and how the others begin (see
+    :func:`abm.episodes.openings`).
+    """
+
+    seed: int
+    start: Moment
+    openings: list[Opening]
+
+
 def look_every(scenario: Scenario) -> int:
     """Steps between two looks at how the venue stands."""
     return max(1, -(-scenario.time.steps // LOOKS))
@@ -69,21 +81,15 @@ def moment(world: World, calls: int = 0) -> Moment:
     )
 
 
-def follow(
-    engine: Engine, scenario: Scenario, seed: int, start: Moment, openings: list[Opening]
-) -> list[Episode]:
+def follow(engine: Engine, scenario: Scenario, begun: Beginning) -> list[Episode]:
     """Run an engine to the end of the run's last episode.
 
     Parameters
     ----------
     engine : Engine
         Within the first episode.
-    seed : int
-        The run's.
-    start : Moment
-        Of the first episode.
-    openings : list of Opening
-        Those of the other episodes (see :func:`abm.episodes.openings`).
+    begun : Beginning
+        Of the run.
 
     Raises
     ------
@@ -92,14 +98,15 @@ def follow(
     BrokenWorldError
         If an invariant does not hold.
     """
-    found = [_ended(engine, scenario, Episode(0, seed, 0, _NO_CALM, start, start, 0))]
-    for number, opening in enumerate(openings, start=1):
+    first = Episode(0, begun.seed, 0, _NO_CALM, begun.start, begun.start, 0)
+    found = [_ended(engine, scenario, first)]
+    for number, opening in enumerate(begun.openings, start=1):
         world, calm = next_world(scenario, engine.world, opening)
         engine.go_on_in(world, scenario.episodes.calm_ms)
         start = moment(engine.world, len(engine.record.calls))
-        begun_ms = round(1000 * start.now_s) + number * scenario.episodes.calm_ms
-        begun = Episode(number, opening.seed, begun_ms, calm, start, start, 0)
-        found.append(_ended(engine, scenario, begun))
+        at_ms = round(1000 * start.now_s) + number * scenario.episodes.calm_ms
+        fresh = Episode(number, opening.seed, at_ms, calm, start, start, 0)
+        found.append(_ended(engine, scenario, fresh))
     return found
 
 

@@ -70,7 +70,7 @@ def against_forks(batch: Batch, moment: Moment = "first") -> pd.DataFrame:
         less fixed path. A run in which nothing was taken counts as zero.
     """
     rows = batch.frame("horizons", columns=["run", "wave", *_KEYS, *_OF_FORK])
-    first_runs = int(batch.scenario["outputs"]["counterfactual_of_first_runs"])
+    first_runs = forked_runs(batch)
     rows = rows[rows["run"] < first_runs]
     rows = rows[rows["wave"] == _wave_of(rows, moment)]
     values = rows.set_index(["run", *_KEYS])[list(_OF_FORK)]
@@ -79,6 +79,11 @@ def against_forks(batch: Batch, moment: Moment = "first") -> pd.DataFrame:
         for policy, runs in _finished(batch).items()
     }
     return _means(values, forked, _OF_FORK)
+
+
+def forked_runs(batch: Batch) -> int:
+    """How many runs, the first ones, were forked and run again."""
+    return int(batch.scenario["outputs"].get("counterfactual_of_first_runs", 0))
 
 
 def _wave_of(rows: pd.DataFrame, moment: Moment) -> pd.Series:

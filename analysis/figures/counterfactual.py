@@ -32,8 +32,8 @@ _SERIES = {
 def draw_counterfactual(batch: Batch) -> Figure:
     """Cost of ADL by horizon after a run's first wave, one panel a policy, with bands."""
     title = "What did ADL cost those whom it hit?"
-    table = against_forks(batch).dropna(subset=["true_usd"]) if _has_forks(batch) else None
-    if table is None or table.empty:
+    table = against_forks(batch)
+    if table.empty:
         figure, axes = style.new_figure(3.0, title)
         why = "No run was forked, or nobody was hit in those that were."
         style.nothing_to_show(axes, why)
@@ -55,10 +55,6 @@ def draw_counterfactual(batch: Batch) -> Figure:
         style.usd_axis(place.yaxis, "Lost by those hit (USD)")
     style.finish(figure, f"{style.about(batch)} {_explanation(table)}", _handles())
     return figure
-
-
-def _has_forks(batch: Batch) -> bool:
-    return int(batch.scenario["outputs"].get("counterfactual_of_first_runs", 0)) > 0
 
 
 def _draw_panel(axes: Axes, table: pd.DataFrame, policy: str) -> None:

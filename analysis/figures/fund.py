@@ -12,13 +12,13 @@ from analysis import style
 
 @style.styled
 def draw_fund(title: str, curves: dict[str, pd.DataFrame], note: str = "") -> Figure:
-    """Share of runs whose deficit a fund of a given size would not have covered.
+    """What funds of rising size leave uncovered, as a part of the mean deficit.
 
     Parameters
     ----------
     curves : dict of str to DataFrame
         By policy: the index is a fund's size in USD; columns `left`, `low` and `high`,
-        the mean left uncovered in USD with its 95% interval.
+        the part left uncovered with its 95% interval.
     """
     figure, axes = style.new_figure(3.3, title)
     looks = style.policy_styles(list(curves))
@@ -28,10 +28,11 @@ def draw_fund(title: str, curves: dict[str, pd.DataFrame], note: str = "") -> Fi
         if len(curves) <= 3:
             band = {"color": looks[name]["color"], "alpha": 0.14, "lw": 0}
             axes.fill_between(sizes, curve["low"], curve["high"], **band)
-    most = max(float(np.max(curve.index)) for curve in curves.values())
-    axes.set_xlim(0.0, most)
-    axes.set_ylim(bottom=0.0)
-    style.usd_axis(axes.xaxis, "Size of the fund (USD)")
-    style.usd_axis(axes.yaxis, "Mean left uncovered (USD)")
+    sizes = np.concatenate([curve.index.to_numpy(float) for curve in curves.values()])
+    axes.set_xscale("log")
+    axes.set_xlim(sizes.min(), sizes.max())
+    axes.set_ylim(0.0, 1.02)
+    style.usd_axis(axes.xaxis, "Size of the fund (USD, log scale)", log=True)
+    style.share_axis(axes.yaxis, "Part of the mean deficit left")
     style.finish(figure, note, [Line2D([], [], label=n, **looks[n]) for n in curves])
     return figure

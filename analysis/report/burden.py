@@ -250,7 +250,9 @@ def _asked_shares(told: Told) -> dict[str, pd.DataFrame]:
     columns = ["largest_asked_share", "least_largest_share"]
     if not told.has("waves", *columns):
         return {}
-    waves = told.batch.frame("waves", columns=["run", "policy", *columns]).dropna()
+    waves = told.batch.frame("waves", columns=["run", "policy", *columns])
+    # Where no rule can raise all of the need, no share is large enough.
+    waves = waves.replace([np.inf], np.nan).dropna()
     by_run = waves.groupby(["policy", "run"])[columns].mean()
     order = [name for name in told.policies if name in by_run.index.unique("policy")]
     return {
@@ -284,11 +286,14 @@ def prices(told: Told, _: Lazy) -> Answer:
             rows[policy] = [*at, mean]
     data = pd.DataFrame.from_dict(rows, orient="index", columns=[*_QUANTILES, "mean"])
     data.index.name = "policy"
-    means = data["mean"].sort_values()
+    means = data["mean"].sort_values(ascending=False)
+    parts = [
+        f"{notation.share(means.loc[name])} under {name}"
+        for name in dict.fromkeys((means.index[0], means.index[-1]))
+    ]
     reading = [
-        f"Per dollar closed, accounts lost {notation.share(means.iloc[-1])} against the "
-        f"mark under {means.index[-1]} and {notation.share(means.iloc[0])} under "
-        f"{means.index[0]}; a negative loss is a gain."
+        f"Per dollar closed, accounts lost {notation.listing(parts)} against the mark of "
+        f"the moment; a negative loss is a gain."
     ]
     at_mark = [str(name) for name in data.index if not data.loc[name].abs().max() > 1e-9]
     if at_mark:

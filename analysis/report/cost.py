@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from analysis import notation
+from analysis.counterfactuals import against_forks, fixed_path
 from analysis.figures.curves import draw_curves
 from analysis.figures.dots import draw_dots
-from analysis.measures import Told, differences, sum_up
+from analysis.measures import Told
 from analysis.report import tables, words
 from analysis.report.asked import Answer, Lazy
 from analysis.report.section import Missing, Section, Table
@@ -21,11 +22,8 @@ def later(told: Told, _: Lazy) -> Answer:
     question = "What did being closed cost, at later prices?"
     if not told.has("horizons", "haircut_usd"):
         return Missing(question, "no policy closed anything that was valued later")
-    columns = ["run", "policy", "horizon_s", "haircut_usd", "net_usd"]
-    rows = told.batch.frame("horizons", columns=columns)
-    rows = rows.dropna(subset=["haircut_usd"])
-    by_run = rows.groupby(["policy", "horizon_s", "run"])[["haircut_usd", "net_usd"]].sum()
-    found = {name: _by_horizon(by_run[name]) for name in ("haircut_usd", "net_usd")}
+    rows = fixed_path(told.batch)
+    found = {name: _by_horizon(rows, name) for name in ("haircut_usd", "net_usd")}
     names = [p for p in told.policies if p in found["net_usd"].index.unique("policy")]
     titles = {"net_usd": "Lost and gained, all accounts together",
               "haircut_usd": "Losses alone (H)"}  # fmt: skip
@@ -53,12 +51,11 @@ def later(told: Told, _: Lazy) -> Answer:
     return Section("later", question, reading, figures, given, note)
 
 
-def _by_horizon(values: pd.Series) -> pd.DataFrame:
-    """Means over runs, one row a policy and horizon."""
-    table = values.unstack("run").T
-    found = {key: sum_up(table[[key]]).iloc[0] for key in table}
-    index = pd.MultiIndex.from_tuples(list(found), names=["policy", "horizon_s"])
-    return pd.DataFrame(list(found.values()), index).drop(columns="stand")
+def _by_horizon(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """One measure with its interval, indexed by policy and horizon."""
+    names = {measure: "value", f"{measure}_low": "low", f"{measure}_high": "high"}
+    table = rows.set_index(["policy", "horizon_s"])
+    return table[["runs", *names]].rename(columns=names)
 
 
 def _wide(found: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -84,17 +81,10 @@ def counterfactual(told: Told, _: Lazy) -> Answer:
     columns = ["path_net_usd", "true_net_usd", "gap_net_usd"]
     if not told.has("horizons", *columns):
         return Missing(question, "no run was forked without ADL")
-    rows = told.batch.frame(
-        "horizons", columns=["run", "policy", "wave", "horizon_s", *columns]
-    )
-    rows = rows.dropna(subset=columns)
-    # Rows are cumulative, so the last wave at the longest horizon tells the whole run.
-    last = (
-        rows.sort_values(["horizon_s", "wave"]).groupby(["policy", "run"])[columns].last()
-    )
-    names = [p for p in told.policies if p in last.index.unique("policy")]
-    parts = {name: last[name].unstack("policy").reindex(columns=names) for name in columns}
-    known = {name: sum_up(table) for name, table in parts.items()}
+    rows = against_forks(told.batch, "last")
+    # Of each policy the longest horizon that any of its runs could be followed to.
+    rows = rows[rows["runs"] > 0].groupby("policy", sort=False).tail(1)
+    known = {name: _by_horizon(rows, name).droplevel("horizon_s") for name in columns}
     labels = {"on the same path": "path_net_usd", "against the fork": "true_net_usd"}
     label = "Lost by those who were hit, mean of a run (USD)"
     figures = {
@@ -109,12 +99,6 @@ def counterfactual(told: Told, _: Lazy) -> Answer:
         ),
     }
     reading = _gaps_told(known["gap_net_usd"])
-    if len(names) > 1 and parts["gap_net_usd"].notna().all().all():
-        apart = differences(parts["gap_net_usd"])
-        clear = ((apart["low"] > 0) | (apart["high"] < 0)).sum() // 2
-        reading.append(
-            f"{clear} of {len(apart) // 2} pairs of policies differ in that gap."
-        )
     table = tables.of_several("counterfactual", "Means over the runs that were forked", {
         "On the same path": (known["path_net_usd"], "usd"),
         "Against the fork": (known["true_net_usd"], "usd"),
@@ -123,7 +107,8 @@ def counterfactual(told: Told, _: Lazy) -> Answer:
     runs = int(known["gap_net_usd"]["runs"].max())
     horizon = rows["horizon_s"].max()
     note = (
-        f"Of {runs} runs a policy, {horizon:g} s after the last wave at the most. On the "
+        f"Of {runs} runs a policy, up to {horizon:g} s after their last wave that can be "
+        "followed so far. On the "
         "same path closed positions are valued at the run's own marks. The fork is the "
         "same world with ADL off, with the same draws: prices, liquidations and what "
         "traders do then differ, too. Losses and gains of all who were hit, added up."

@@ -231,8 +231,17 @@ def _regime_told(told: Told, regimes: pd.DataFrame) -> str:
     return (
         f"Regime: under {policy} a run's mean deficit is {deficit} and its mean fee "
         f"revenue {fees}; the difference is {notation.usd(apart.mean)} ({ends}), "
-        f"{verdict}. {others}"
+        f"{verdict}. {others} At the pace of the run, the fees of "
+        f"{_pace(told, row)} pay for one mean deficit."
     )
+
+
+def _pace(told: Told, row: pd.Series) -> str:
+    """How long the venue earns a mean deficit at the pace of its runs."""
+    if not row["fees"][0] > 0:
+        return "no time"
+    duration = float(told.batch.scenario["time"]["duration_s"])
+    return notation.duration(duration * row["deficit"][0] / row["fees"][0])
 
 
 _VERDICTS = {"structural": "structural", "covered": "outside", "open": "cannot be told"}

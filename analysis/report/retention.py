@@ -12,6 +12,7 @@ from analysis.measures import Told, sum_up
 from analysis.report import tables, words
 from analysis.report.asked import Answer, Lazy
 from analysis.report.section import Missing, Section, Table
+from analysis.retention import by_episode, by_group
 
 _MOST_CURVES = 6
 
@@ -55,15 +56,11 @@ def value(told: Told, _: Lazy) -> Answer:
 
 
 def _churn_by_kind(told: Told) -> tuple[pd.DataFrame, pd.DataFrame]:
-    rows = told.batch.frame(
-        "retention", columns=["policy", "kind", "accounts", "hit", "expected_churn", "left"]
-    )
-    data = rows.groupby(["policy", "kind"], observed=True).sum(numeric_only=True)
-    share = data["expected_churn"] / data["accounts"].where(data["accounts"] > 0)
-    shares = share.unstack("kind").reindex(told.policies).fillna(0.0)
+    data = by_group(told.batch, "kind").reset_index()
+    shares = data.pivot(index="policy", columns="kind", values="expected")
     known = [*told.batch.scenario.get("kinds", {}), *shares.columns]
     order = [name for name in dict.fromkeys(known) if name in shares]
-    return shares[order], data.reset_index()
+    return shares.reindex(index=told.policies, columns=order).fillna(0.0), data
 
 
 def episodes(told: Told, _: Lazy) -> Answer:
@@ -71,16 +68,14 @@ def episodes(told: Told, _: Lazy) -> Answer:
     question = "Does the damage compound from crash to crash?"
     if not told.has("episodes", "retained_value_usd"):
         return Missing(question, "the scenario has a single crash")
-    rows = told.batch.frame("episodes")
-    if rows["episode"].nunique() < 2:
+    rows = by_episode(told.batch)
+    if len(rows.index.unique("episode")) < 2:
         return Missing(question, "the scenario has a single crash")
-    names = [name for name in told.policies if (rows["policy"] == name).any()]
+    names = [name for name in told.policies if name in rows.index.unique("policy")]
     figures, given = {}, []
-    for column, title, unit in (
-        ("deficit_usd", "Deficit of each crash", "usd"),
-        ("active", "Accounts that are still there", "count"),
-    ):
-        found = {name: _by_episode(rows[rows["policy"] == name], column) for name in names}
+    for column, title, unit in (("deficit_usd", "Deficit of each crash", "usd"),
+                                ("kept", "Lifetime value that stays", "share")):  # fmt: skip
+        found = {name: _by_episode(rows.loc[name], column) for name in names}
         shown = {name: found[name] for name in names[:_MOST_CURVES]}
         figures[title] = draw_curves(title, shown, "Crash", title, unit)
         cells = {name: tables.cells(table, unit) for name, table in found.items()}
@@ -88,19 +83,21 @@ def episodes(told: Told, _: Lazy) -> Answer:
         wide = pd.DataFrame(cells).T.rename(columns=lambda at: f"Crash {at}")
         wide.index.name = "policy"
         given.append(Table(f"episodes-{column.removesuffix('_usd')}", title, wide, data))
-    reading = _compounding(rows, names)
+    reading = _compounding(told, names)
     note = "Means over runs with 95% intervals. Who left before a crash is not in the next."
     return Section("episodes", question, reading, figures, given, note)
 
 
 def _by_episode(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    table = rows.pivot(index="run", columns="episode", values=column).astype(float)
-    found = sum_up(table).drop(columns="stand")
-    found.index.name = "episode"
-    return found
+    """One measure with its interval, crashes counted from one."""
+    names = {column: "value", f"{column}_low": "low", f"{column}_high": "high"}
+    found = rows[["runs", *names]].rename(columns=names)
+    return found.rename(index=lambda at: at + 1)
 
 
-def _compounding(rows: pd.DataFrame, names: list[str]) -> list[str]:
+def _compounding(told: Told, names: list[str]) -> list[str]:
+    columns = ["run", "policy", "episode", "deficit_usd"]
+    rows = told.batch.frame("episodes", columns=columns)
     found = []
     for name in names[:_MOST_CURVES]:
         table = rows[rows["policy"] == name].pivot(
@@ -110,8 +107,7 @@ def _compounding(rows: pd.DataFrame, names: list[str]) -> list[str]:
         size = words.mean(apart, "usd")
         verdict = "cannot be told from nothing"
         if apart["low"] > 0 or apart["high"] < 0:
-            verdict = "larger" if apart["value"] > 0 else "smaller"
-            verdict = f"clearly {verdict}"
+            verdict = "clearly larger" if apart["value"] > 0 else "clearly smaller"
         found.append(
             f"Under {name} the last crash's deficit less the first's is {size}: {verdict}."
         )

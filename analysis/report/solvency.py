@@ -146,7 +146,11 @@ def fund(told: Told, _: Lazy) -> Answer:
     most = float(values.max().max()) if values.size else 0.0
     if not most > 0:
         return Missing(question, "no finished run had a deficit")
-    shown = list(values)[:3]
+    short = [name for name in values if values[name].any()]
+    shown = short[:_MOST_CURVES]
+    sizes = np.geomspace(
+        values[shown].replace(0, np.nan).quantile(0.02).min() / 10, most, 80
+    )
     curves, rows = {}, {}
     for name in values:
         sample = values[name].dropna().to_numpy(float)
@@ -154,12 +158,10 @@ def fund(told: Told, _: Lazy) -> Answer:
         rows[name] = {"value": float(np.quantile(sample, 0.95)), "low": ends.low,
                       "high": ends.high, "runs": len(sample)}  # fmt: skip
         if name in shown:
-            curves[name] = _left_beyond(
-                sample, np.linspace(0.0, values[shown].max().max(), 60)
-            )
+            curves[name] = _left_beyond(sample, sizes)
     enough = pd.DataFrame.from_dict(rows, orient="index")
     enough.index.name = "policy"
-    name = shown[0]
+    name = short[0]
     row = enough.loc[name]
     upper = "no upper end with so few runs"
     if np.isfinite(row["high"]):
@@ -179,16 +181,22 @@ def fund(told: Told, _: Lazy) -> Answer:
     figure = draw_fund(question, curves)
     table = tables.of_summary("fund", "Fund that covers the deficit of 95% of runs",
                               "Fund", "usd", enough)  # fmt: skip
-    note = "Curves: the mean that a fund of that size leaves; bands are 95% intervals."
-    if len(values.columns) > len(shown):
+    note = (
+        "Curves: what a fund of that size leaves uncovered in the mean, as a part of the "
+        "mean deficit; bands are 95% intervals."
+    )
+    if len(short) > len(shown):
         note += f" Curves of {notation.listing(shown)}; the table has all."
     return Section("fund", question, reading, {question: figure}, [table], note)
 
 
+_MOST_CURVES = 6
+
+
 def _left_beyond(sample: np.ndarray, sizes: np.ndarray) -> pd.DataFrame:
     left = np.maximum(sample[:, None] - sizes[None, :], 0.0)
-    ends = intervals.mean_intervals(left)
-    table = {"left": left.mean(axis=0), "low": [e.low for e in ends],
+    ends = intervals.ratio_intervals(left, sample)
+    table = {"left": left.sum(axis=0) / sample.sum(), "low": [e.low for e in ends],
              "high": [e.high for e in ends]}  # fmt: skip
     return pd.DataFrame(table, index=pd.Index(sizes, name="fund_usd"))
 

@@ -22,7 +22,9 @@ def mean(row: pd.Series, unit: str) -> str:
 
 def bracketed(value: float, low: float, high: float, write: Callable[[float], str]) -> str:
     """A number with the ends of its interval in brackets, if it has any."""
-    around = notation.span(write(low), write(high))
+    # The unit is said once: by 3.4 points (1.2 to 5.6).
+    around = notation.span(write(low).removesuffix(" points"), write(high))
+    around = around.removesuffix(" points")
     plain = around == notation.UNDEFINED or low == high == value
     return write(value) if plain else f"{write(value)} ({around})"
 

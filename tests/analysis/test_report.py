@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abm.montecarlo.store import Batch, StoreError
+from abm.montecarlo.store import COLUMNS, Batch, StoreError
 from analysis import notation, style
 from analysis.figures import draw_deficits
 from analysis.measures import Told
@@ -172,15 +173,13 @@ def test_a_report_over_a_folder_is_refused(tmp_path: Path):
 
 def horizons(tmp_path: Path) -> Told:
     """Losses of run r: r at once, -r after 5 s; the fork says 10 more, give or take."""
-    rows = [
-        {
-            "run": run, "policy": "p", "wave": wave, "horizon_s": at,
-            "haircut_usd": float(run), "net_usd": float(run if at == 0 else -run),
-            "path_net_usd": 100.0 * wave, "true_net_usd": 100.0 * wave + 10.0 + run % 2,
-            "gap_net_usd": 10.0 + run % 2,
-        }
-        for run in range(8) for wave in (0, 1) for at in (0.0, 5.0)
-    ]  # fmt: skip
+    rows = []
+    for run, wave, at in itertools.product(range(8), (0, 1), (0.0, 5.0)):
+        row = {name: 0.0 for name, kind in COLUMNS["horizons"] if kind == "float64"}
+        row |= {"run": run, "policy": "p", "wave": wave, "horizon_s": at}
+        row |= {"haircut_usd": float(run), "net_usd": float(run if at == 0 else -run)}
+        row |= {"path_net_usd": 100.0 * wave, "gap_net_usd": 10.0 + run % 2}
+        rows.append(row | {"true_net_usd": 110.0 * wave + run % 2})
     runs = [finished(run, "p", 1.0) for run in range(8)]
     return Told(make_batch(tmp_path, ["p"], 8, runs=runs, horizons=rows))
 
@@ -271,7 +270,8 @@ def test_independent_samples_are_compared_as_such():
 
 # --- as a reader sees it ----------------------------------------------------------------
 
-MEASURING = """<!DOCTYPE html><html><body><iframe id="f" style="width:{width}px;height:900px"
+MEASURING = """<!DOCTYPE html><html><body>
+<iframe id="f" style="width:{width}px;height:900px"
 srcdoc="{page}"></iframe><p id="said"></p><script>
 window.onload = () => {{
   const d = document.getElementById("f").contentDocument;

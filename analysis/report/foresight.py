@@ -52,8 +52,6 @@ def _dots(
         table = told.of(column).dropna(subset=["value"])
         figures[label] = draw_dots(label, {"": table}, label, measure.unit)
         parts[measure.label] = (table, measure.unit)
-        reading += words.ranking(
-            told.values(column), measure, f"mean of \u201c{label.lower()}\u201d"
-        )
+        reading += words.ranking(told.values(column), measure)
     given = tables.of_several(slug, "Means over runs", parts)
     return Section(slug, question, reading, figures, [given], note)

@@ -73,8 +73,11 @@ def episodes(told: Told, _: Lazy) -> Answer:
         return Missing(question, "the scenario has a single crash")
     names = [name for name in told.policies if name in rows.index.unique("policy")]
     figures, given = {}, []
-    for column, title, unit in (("deficit_usd", "Deficit of each crash", "usd"),
-                                ("kept", "Lifetime value that stays", "share")):  # fmt: skip
+    told_of = (
+        ("deficit_usd", "Deficit of each crash", "usd"),
+        ("kept", "Lifetime value that stays", "share"),
+    )
+    for column, title, unit in told_of:
         found = {name: _by_episode(rows.loc[name], column) for name in names}
         shown = {name: found[name] for name in names[:_MOST_CURVES]}
         figures[title] = draw_curves(title, shown, "Crash", title, unit)

@@ -51,7 +51,8 @@ def cells(table: pd.DataFrame, unit: str) -> pd.Series:
 def cell(value: float, low: float, high: float, write) -> str:
     """A number and its interval, a line each."""
     around = notation.span(write(low), write(high))
-    if around == notation.UNDEFINED or low == high == value:
+    exact = around in (notation.UNDEFINED, write(value).replace("$", ""))
+    if exact or low == high == value:
         return write(value)
     return f"{write(value)}\n{around}"
 

@@ -25,7 +25,9 @@ def bracketed(value: float, low: float, high: float, write: Callable[[float], st
     # The unit is said once: by 3.4 points (1.2 to 5.6).
     around = notation.span(write(low).removesuffix(" points"), write(high))
     around = around.removesuffix(" points")
-    plain = around == notation.UNDEFINED or low == high == value
+    # A difference that is the same in every run may have ends that rounding moved.
+    exact = around in (notation.UNDEFINED, write(value).replace("$", ""))
+    plain = exact or low == high == value
     return write(value) if plain else f"{write(value)} ({around})"
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html
 import itertools
+import json
 import re
 import shutil
 import subprocess
@@ -10,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from abm.api import Results
+from abm.cli import app
 from abm.montecarlo.store import COLUMNS, Batch, StoreError
 from analysis import notation, style
 from analysis.figures import draw_deficits
@@ -266,6 +270,42 @@ def test_independent_samples_are_compared_as_such():
         assert found.runs == 0
         covered += found.low <= 1.0 <= found.high
     assert 0.90 < covered / 400 < 0.99
+
+
+# --- from the command and from Python ---------------------------------------------------
+
+
+def test_the_command_names_the_report_and_its_tables(tmp_path: Path):
+    pair_of_batches(tmp_path)
+    words = ["report", str(tmp_path / "a"), str(tmp_path / "b")]
+    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "x.html"), "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.output)
+    assert told["report"] == str(tmp_path / "x.html")
+    assert str(tmp_path / "x-tables" / "changes.csv") in told["tables"]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [(["nowhere"], "nowhere"), (["a", "nowhere"], "nowhere"), (["a", "a", "a"], "one run")],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], names: str
+):
+    make_batch(tmp_path / "a", ["p"], 1, runs=[finished(0, "p", 1.0)])
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    done = CliRunner().invoke(app, ["report", *words])
+    assert done.exit_code == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert names in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_results_write_their_report(tmp_path: Path):
+    make_batch(tmp_path, ["p"], 1, runs=[finished(0, "p", 1.0)])
+    written = Results(tmp_path).report(tmp_path / "out.html")
+    assert written.read_text("utf-8").startswith("<!DOCTYPE html>")
 
 
 # --- as a reader sees it ----------------------------------------------------------------

@@ -298,7 +298,8 @@ haircut of a run is that of profit, the largest equity share that of equity.
 `bid_depth_usd` is what rests within 1% of the mark. `severity` of a wave is that of its
 first call, `acted` how many of its calls the trigger answered, `withdrawal_cut` the share
 of every withdrawal that is withheld after it; the bounds from `feasible` on are those of
-`abm.adl.bounds`.
+`abm.adl.bounds`. Times go on from episode to episode; calm days count in those of recovery
+alone.
 
 A row of `retention` is the traders of a kind whose equity on arrival was of a class that
 begins at `size_from_usd`: how many were hit, are expected to leave by the hazard of
@@ -306,8 +307,7 @@ begins at `size_from_usd`: how many were hit, are expected to leave by the hazar
 `lifetime_value_usd` is that of what they have at the end and what those who left took out;
 `value_lost_usd` goes with the expected churn, `value_left_usd` with those who left or are
 leaving. What is retained is the rest after the expected churn. Recovery takes 0 s where
-there was nothing to recover from, and is infinite where the run ends before it; calm days
-between episodes count.
+there was nothing to recover from, and is infinite where the run ends before it.
 
 A row of `episodes` is one crash. Before it `left_before` went and newcomers came, and the
 fund took over what was `owed`; what was still missing at its start is `carried`, what it

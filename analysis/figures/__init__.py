@@ -9,6 +9,7 @@ from analysis import style
 from analysis.figures.deficits import draw_deficits
 from analysis.figures.lorenz import draw_lorenz
 from analysis.figures.one_run import draw_one_run
+from analysis.figures.retention import draw_churn, draw_episodes
 from analysis.figures.who_paid import draw_who_paid
 from analysis.payers import read_payers
 
@@ -22,5 +23,7 @@ def draw_all(batch: Batch, folder: str | Path) -> list[Path]:
         "who-paid": draw_who_paid(batch, payers),
         "lorenz": draw_lorenz(batch, payers),
     }
+    if int(batch.scenario.get("episodes", {}).get("count", 1)) > 1:
+        figures |= {"churn": draw_churn(batch), "episodes": draw_episodes(batch)}
     place = Path(folder) / "figures"
     return [style.save(figure, place / f"{name}.png") for name, figure in figures.items()]

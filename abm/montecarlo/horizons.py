@@ -84,12 +84,13 @@ def of_run(
         for i, lag in enumerate(lags(watch.horizons_s, step_ms)):
             row = {"wave": number, "horizon_s": watch.horizons_s[i]}
             row["time_s"] = (last + lag) * step_ms / 1000.0
-            steps = [_step(call, step_ms) + lag for call in here]
-            row |= _fixed(here, taken, wave, [watch.marks.get(step) for step in steps])
+            steps = [_step(call, step_ms) for call in here]
+            marks = [watch.marks_after(step, lag) for step in steps]
+            row |= _fixed(here, taken, wave, marks)
             case.rows.append(row)
             case.taken.append(so_far[0]._replace(account=roots[so_far[0].account]))
             case.worths.append(watch.worths.get((number, i)))
-            case.marks.append(watch.marks.get(last + lag))
+            case.marks.append(watch.marks_after(last, lag))
     return case
 
 

@@ -138,7 +138,6 @@ def test_episodes_add_up_to_their_run(several):
     assert episodes.groupby(["run", "policy"]).size().eq(3).all()
     sums = episodes.groupby(["run", "policy"]).sum(numeric_only=True)
     assert (sums["covered_quanta"] == runs["covered_quanta"]).all()
-    assert (sums["deficit_usd"] >= runs["deficit_usd"] - 1e-6).all()
     waves = several.frame("waves")
     counted = waves.groupby(["run", "policy"]).size().reindex(runs.index, fill_value=0)
     assert (sums["waves"] == counted).all()
@@ -177,23 +176,25 @@ def test_policies_share_shocks_and_newcomers(several):
 # --- as bytes ---------------------------------------------------------------------------
 
 
-def test_two_workers_and_a_resumed_batch_leave_the_same_bytes(several, tmp_path):
-    given = plan("episodes.count=3")
-    run_batch(given, tmp_path / "two", workers=2, quiet=True)
-    assert contents(tmp_path / "two") == contents(several.folder)
-    run_batch(given, tmp_path / "late", workers=1, quiet=True, minutes=0.0)
-    assert len(Batch(tmp_path / "late").manifest["blocks"]) < 2
-    resume_batch(tmp_path / "late", workers=1, quiet=True)
-    assert contents(tmp_path / "late") == contents(several.folder)
+def test_a_batch_begun_by_one_and_ended_by_two_workers_has_the_same_bytes(
+    several, tmp_path
+):
+    folder = tmp_path / "late"
+    batch = run_batch(plan("episodes.count=3"), folder, workers=1, quiet=True, minutes=0.0)
+    assert len(batch.manifest["blocks"]) < 2
+    resume_batch(folder, workers=2, quiet=True)
+    assert contents(folder) == contents(several.folder)
 
 
 def test_the_first_of_several_episodes_has_the_rows_of_a_run_of_one(several, tmp_path):
     alone = run_batch(plan(), tmp_path / "alone", workers=1, quiet=True)
-    for table in ("haircuts", "adl_fills", "liquidations"):
+    for table in ("haircuts", "adl_fills", "liquidations", "paths"):
         first = several.frame(table).query("time_s < 180").reset_index(drop=True)
         pd.testing.assert_frame_equal(first, alone.frame(table))
     one = alone.frame("episodes")
     assert (one["episode"] == 0).all()
+    for column in ("deficit_quanta", "covered_quanta", "residual_quanta"):
+        assert one[column].tolist() == alone.frame("runs")[column].tolist()
     first = several.frame("episodes").query("episode == 0").reset_index(drop=True)
     pd.testing.assert_frame_equal(first, one)
 

@@ -32,7 +32,7 @@ class Case(NamedTuple):
     rows : list of dict
         Of the table, without what only the fork can tell.
     taken : list of Taken
-        One a row: all that was taken from whom until then, by trader.
+        One a row: all that was taken until that moment, by trader.
     worths : list of Worth or None
         One a row: what those traders are worth at that moment.
     marks : list of array or None
@@ -72,30 +72,37 @@ def of_run(
     step_ms : int
     """
     case = Case([], [], [], [])
-    so_far: list[Taken] = []
-    for place, number in enumerate(waves.get("wave", [])):
-        here = [c for c in calls if c.wave.number == number and c.outcome.decision.acted]
-        taken = [taken_by(call) for call in here]
-        if not any(len(each.account) for each in taken):
+    acted = [call for call in calls if call.outcome.decision.acted]
+    if not acted:
+        return case
+    entries = [taken_by(call) for call in acted]
+    counts = [len(each.account) for each in entries]
+    until = np.repeat([_step(call, step_ms) for call in acted], counts)
+    every = _by_trader(entries, roots)
+    for place, number in enumerate(waves["wave"]):
+        here = [i for i, call in enumerate(acted) if call.wave.number == number]
+        if not any(counts[i] for i in here):
             continue
-        so_far = [_joined([*so_far, *taken])] if watch.appraises else taken
         wave = {name: column[place] for name, column in waves.items()}
-        last = _step(here[-1], step_ms)
-        for i, lag in enumerate(lags(watch.horizons_s, step_ms)):
-            row = {"wave": number, "horizon_s": watch.horizons_s[i]}
-            row["time_s"] = (last + lag) * step_ms / 1000.0
-            steps = [_step(call, step_ms) for call in here]
-            marks = [watch.marks_after(step, lag) for step in steps]
-            row |= _fixed(here, taken, wave, marks)
+        steps = np.array([_step(acted[i], step_ms) for i in here])
+        for k, lag in enumerate(lags(watch.horizons_s, step_ms)):
+            last = int(steps[-1]) + lag
+            row = {"wave": number, "horizon_s": watch.horizons_s[k]}
+            row["time_s"] = last * step_ms / 1000.0
+            marks = [watch.marks_after(step, lag) for step in steps.tolist()]
+            row |= _fixed([acted[i] for i in here], [entries[i] for i in here], wave, marks)
+            so_far = slice(0, int(np.searchsorted(until, last, "right")))
             case.rows.append(row)
-            case.taken.append(so_far[0]._replace(account=roots[so_far[0].account]))
-            case.worths.append(watch.worths.get((number, i)))
-            case.marks.append(watch.marks_after(last, lag))
+            case.taken.append(Taken(*(column[so_far] for column in every)))
+            case.worths.append(watch.worths.get((number, k)))
+            case.marks.append(watch.marks_after(last - lag, lag))
     return case
 
 
-def _joined(parts: Sequence[Taken]) -> Taken:
-    return Taken(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+def _by_trader(parts: Sequence[Taken], roots: Array) -> Taken:
+    """All entries together, isolated accounts as the trader they belong to."""
+    joined = Taken(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    return joined._replace(account=roots[joined.account])
 
 
 def _step(call: Call, step_ms: int) -> int:
@@ -145,7 +152,12 @@ def columns_of(case: Case, fork: Lookout | None, unit: Array) -> Columns:
 
 
 def _against(taken: Taken, here: Worth, there: Worth, worths: tuple[Array, Array]) -> Row:
-    """All that was taken so far: on this run's path, on the fork's, and in the fork."""
+    """What ADL cost those traders so far: on either path, and in truth.
+
+    On a path, what was closed is worth what the marks of this run, or of the fork, say.
+    """
+    mine = np.isin(taken.account, here.account)
+    taken = Taken(*(column[mine] for column in taken))
     of_there = there.amount[np.searchsorted(there.account, here.account)]
     found: Row = {"traders": len(here.account)}
     for name, trader, loss in (

@@ -105,19 +105,30 @@ def test_the_papers_book_is_liquidated_where_its_formula_says_and_not_where_its_
     assert found[3] > 0.96
 
 
-@pytest.mark.parametrize("mark", [1.25, 1.55, 3.0])
+@pytest.mark.parametrize(
+    ("side", "size", "cash", "mark", "price"),
+    [
+        ("long", 1, 2 / 3, 0.2, 1 / 3),
+        ("short", 4, 8 / 3, 2.0, 5 / 3),
+        ("long", 1, 2 / 19, 0.5, 17 / 19),
+        ("short", 1, 10 / 99, 1.25, 1.1010),
+        ("short", 1, 10 / 99, 1.55, 1.1010),
+        ("short", 1, 10 / 99, 3.0, 1.1010),
+    ],
+)
 def test_the_bankruptcy_price_is_fixed_by_entry_and_collateral_and_not_by_the_mark(
-    tmp_path, mark
+    tmp_path, side, size, cash, mark, price
 ):
     # The paper's examples take the collateral from the mark, so that the price floats:
-    # 1.151 for the fifth position, short at 1 with 10/99. It is 1.1010 here at any mark.
+    # 1.151 for the fifth position, short at 1 with 10/99, where its own formula at the
+    # start gives 1.1010.
     path = tmp_path / "wave.csv"
     path.write_text(
         f"""# mark_usd = {mark}
 # tick_usd = 0.0001
 # lot = 0.01
 account,side,quantity,entry_usd,collateral_usd
-bankrupt,short,1,1,{10 / 99:.6f}
+bankrupt,{side},{size},1,{cash:.6f}
 """,
         encoding="utf-8",
     )
@@ -125,7 +136,7 @@ bankrupt,short,1,1,{10 / 99:.6f}
     (policy,), _ = playground.policies_of(book, ["bitmex"])
     (row,) = playground.ask(book, policy).wave.bankrupt
     unit = int(book.world.markets.specs[0]["unit"])
-    assert row["bankruptcy"] / row["lots"] / unit * 1e-4 == pytest.approx(1.1010, abs=1e-4)
+    assert row["bankruptcy"] / row["lots"] / unit * 1e-4 == pytest.approx(price, abs=1e-4)
 
 
 def test_closing_at_a_price_books_the_gain_and_not_the_proceeds():

@@ -82,6 +82,18 @@ def test_the_papers_example_shares_as_it_says(case: Case) -> None:
         assert amount / most == pytest.approx(case["share"])
 
 
+@cases("shares of a small book")
+def test_small_books_are_shared_as_the_papers_and_their_readers_say(case: Case) -> None:
+    quanta = [round(amount * 1e6) for amount in case["capacity"]]
+    score = np.array(case.get("score", [np.nan] * len(quanta))) ** case.get("power", 1)
+    answer = (
+        {"rule": "queue", "score": "wealth"} if case["rule"] == "queue" else case["rule"]
+    )
+    paid = share(answer, quanta, round(case["budget"] * 1e6), score)
+    assert sum(paid) == round(case["budget"] * 1e6)
+    assert [amount / 1e6 for amount in paid] == pytest.approx(case["paid"], abs=1e-3)
+
+
 @cases("gains of the step")
 def test_payouts_are_rounded_down_and_the_last_takes_the_rest_as_at_vega(
     case: Case,

@@ -157,6 +157,7 @@ def of_scenario(scenario: Scenario, built_in: Sequence[str]) -> Iterator[Fault]:
         Names of the policies that need no definition.
     """
     yield from _of_clocks(scenario)
+    yield from _of_fees(scenario)
     yield from _of_names(scenario)
     yield from _of_shocks(scenario)
     yield from _of_crowd(scenario)
@@ -170,6 +171,15 @@ def _of_clocks(scenario: Scenario) -> Iterator[Fault]:
     if interval < step:
         message = f"must be at least time.step_s = {step:g}"
         yield Fault(("venue", "funding_interval_s"), message, interval)
+
+
+def _of_fees(scenario: Scenario) -> Iterator[Fault]:
+    """The fund and the vault do not get more than all fees of calm days."""
+    left = 1.0 - scenario.venue.fees_to_insurance
+    given = scenario.episodes.fees_to_vault
+    if given > left:
+        message = f"must be at most {left:g}, 1 less venue.fees_to_insurance"
+        yield Fault(("episodes", "fees_to_vault"), message, given)
 
 
 def _of_names(scenario: Scenario) -> Iterator[Fault]:

@@ -26,6 +26,7 @@ from abm.traders.habits import note_hit
 from abm.venue.fund import set_alarms
 from abm.venue.gains import keep_ages, note_gains
 from abm.venue.liquidation import (
+    debt,
     is_in_debt,
     is_short,
     is_taking_over,
@@ -33,6 +34,7 @@ from abm.venue.liquidation import (
     remember_marks,
     shortfall,
 )
+from abm.venue.standing import STANDING, take_standing
 from abm.world import Array, World
 
 _NEVER = 2**62
@@ -80,10 +82,16 @@ class Record:
     liquidations: list[Array] = field(default_factory=list)
     paths: list[Array] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    standings: list[Array] = field(default_factory=list)
 
     def copy(self) -> Record:
         """A record that grows apart from this one."""
-        return Record(list(self.liquidations), list(self.paths), list(self.calls))
+        return Record(
+            list(self.liquidations),
+            list(self.paths),
+            list(self.calls),
+            list(self.standings),
+        )
 
 
 class Watcher(Protocol):
@@ -98,6 +106,9 @@ class Watcher(Protocol):
 
     def answered(self, world: World, call: Call) -> None:
         """Look at a call that was answered in the present step."""
+
+    def began(self, world: World) -> None:
+        """Look at the world in which another episode begins."""
 
 
 class Engine:
@@ -115,6 +126,8 @@ class Engine:
         Check every invariant after every step rather than at each wave and at the end.
     keep_whole : bool
         Keep earlier calls whole rather than in brief (see `abm.adl.summary`).
+    look_every : int
+        Steps between two looks at how the venue stands; 0 for never.
 
     Attributes
     ----------
@@ -132,13 +145,19 @@ class Engine:
         paranoid: bool = False,
         *,
         keep_whole: bool = True,
+        look_every: int = 0,
     ) -> None:
         self.world = equipped(world, [policy])
         self.policy = policy
         self.wave_gap_s = wave_gap_s
         self.paranoid = paranoid
         self.keep_whole = keep_whole
+        self.look_every = look_every
         self.record = Record()
+        self._calm_ms = 0
+        self._calls_before = self._owed = 0
+        if look_every:
+            self._look()
 
     def share(self, policies: Sequence[Policy]) -> None:
         """Let the world be a past that some policies can share.
@@ -155,9 +174,38 @@ class Engine:
             self.wave_gap_s,
             self.paranoid,
             keep_whole=self.keep_whole,
+            look_every=self.look_every,
         )
         engine.record = self.record.copy()
+        for name in ("_calm_ms", "_calls_before", "_owed"):
+            setattr(engine, name, getattr(self, name))
         return engine
+
+    def go_on_in(self, world: World, calm_ms: int) -> None:
+        """Go on in the world in which the next episode begins.
+
+        Its first wave is another one than the last episode's, and carries what the venue
+        owes now.
+
+        Parameters
+        ----------
+        calm_ms : int
+            Time between the two episodes, which no clock of the world has counted.
+
+        Raises
+        ------
+        BrokenWorldError
+            If an invariant does not hold.
+        """
+        self.world = equipped(world, [self.policy])
+        w.check(self.world)
+        self._calm_ms += calm_ms
+        self._calls_before = len(self.record.calls)
+        self._owed = int(debt(self.world.ledger, self.world.risk, self.world.markets))
+        if self.look_every:
+            self._look()
+        if self.watcher is not None:
+            self.watcher.began(self.world)
 
     @property
     def now_s(self) -> float:
@@ -188,10 +236,7 @@ class Engine:
             If an invariant does not hold.
         """
         while True:
-            target = until
-            if self.paranoid:
-                target = min(until, int(self.world.clock[0]["step"]) + 1)
-            target = min(target, self._next_look())
+            target = min(until, self._stop_before())
             status = step.advance(self.world, target)
             if self.paranoid and status == step.DONE:
                 w.check(self.world)
@@ -205,13 +250,25 @@ class Engine:
             elif status != step.DONE or target == until:
                 return int(status)
 
+    def _stop_before(self) -> int:
+        """The next number of completed steps at which there is something to look at."""
+        done = int(self.world.clock[0]["step"])
+        stops = [self._next_look()]
+        if self.paranoid:
+            stops.append(done + 1)
+        if self.look_every:
+            stops.append((done // self.look_every + 1) * self.look_every)
+        return min(stops)
+
     def _next_look(self) -> int:
         """The number of completed steps at which the watcher wants to look."""
         due = None if self.watcher is None else self.watcher.due
         return _NEVER if due is None else due + 1
 
     def _let_look(self) -> None:
-        """Let the watcher look if the last step was due."""
+        """Look after the last step, and let the watcher look, if it was due."""
+        if self.look_every and self.world.clock[0]["step"] % self.look_every == 0:
+            self._look()
         if self.watcher is not None and self._next_look() == self.world.clock[0]["step"]:
             self.watcher.look(self.world, int(self.world.clock[0]["step"]) - 1)
 
@@ -220,6 +277,14 @@ class Engine:
         self._drain()
         w.check(self.world)
         return self.record
+
+    def _look(self) -> None:
+        """Write down how the venue stands, unless that has been done already."""
+        row, before = np.zeros(1, STANDING), self.record.standings[-1:]
+        row["at_ms"] = self.world.clock[0]["now_ms"] + self._calm_ms
+        if not before or row["at_ms"] > before[0]["at_ms"]:
+            take_standing(self.world, row[0])
+            self.record.standings.append(row)
 
     def answer_if_asked(self) -> None:
         """Answer the wave that was called, if it is one for this policy."""
@@ -249,7 +314,7 @@ class Engine:
         before = wave.total_deficit
         outcome = self.policy.answer(self.world, wave, self.record.calls)
         after = int(shortfall(self.world.ledger, self.world.risk, self.world.markets))
-        carried = self.record.calls[-1].short_after if self.record.calls else 0
+        carried = self._owed if self._is_first else self.record.calls[-1].short_after
         call = Call(wave, outcome, before, after, min(carried, before))
         self.record.calls.append(call)
         _tell(self.world, call)
@@ -264,7 +329,13 @@ class Engine:
         if not self.record.calls:
             return 0
         last = self.record.calls[-1].wave
-        return last.number + int(self.now_s - last.now_s > self.wave_gap_s)
+        apart = self._is_first or self.now_s - last.now_s > self.wave_gap_s
+        return last.number + int(apart)
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether no call of this episode has been answered yet."""
+        return len(self.record.calls) == self._calls_before
 
     def _drain(self) -> None:
         """Move the logs of compiled code to the record."""

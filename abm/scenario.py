@@ -31,12 +31,14 @@ from abm.fields import (
     Text,
     Whole,
 )
+from abm.lasting import Episodes, Retention
 from abm.loading import ScenarioError
 from abm.prices import Makers, Mark, Oracle, Shock
 from abm.rules import Policy, Rung, Venue
 
 __all__ = [
     "BUILT_IN_POLICIES",
+    "Episodes",
     "Kind",
     "Makers",
     "Mark",
@@ -46,6 +48,7 @@ __all__ = [
     "Outputs",
     "Policy",
     "Population",
+    "Retention",
     "Run",
     "Rung",
     "Scenario",
@@ -491,6 +494,8 @@ class Scenario(Part):
     policies: dict[Name, Policy] = Field(
         {}, max_length=256, description="ADL rules by name"
     )
+    retention: Retention = Field(Retention(), description="what haircuts cost later")
+    episodes: Episodes = Field(Episodes(), description="crashes one after the other")
     run: Run = Field(Run(), description="the Monte Carlo plan")
     outputs: Outputs = Field(Outputs(), description="what is written")
 

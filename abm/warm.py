@@ -104,13 +104,15 @@ def _market_stages() -> list[Callable[[], object]]:
 
 
 def warm_up_step() -> None:
-    """Take a step, and end a run."""
+    """Take a step, end a run, and see off those who leave then."""
     from abm.adl.compose import PRESETS, compose
     from abm.engine import Engine
+    from abm.traders.habits import see_off
 
-    engine = Engine(_tiny_world(), compose("none", PRESETS["none"]))
+    engine = Engine(_tiny_world(), compose("none", PRESETS["none"]), look_every=1)
     engine.run_to(2)
     engine.finish()
+    see_off(engine.world)
 
 
 def warm_up_adl() -> None:

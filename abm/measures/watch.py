@@ -131,6 +131,11 @@ class Watch:
             traders = np.flatnonzero(self._hit[key[0]])
             self.worths[key] = Worth(step, traders, worth[traders])
 
+    def began(self, world: World) -> None:
+        """Expect nothing more of calls before this episode, whose prices are not theirs."""
+        self._due.clear()
+        self._hit.clear()
+
     def finish(self) -> list[Burden]:
         """Forget worths of waves that went on after they were noted; tell the burdens."""
         self.worths = {
@@ -169,6 +174,9 @@ class Lookout:
 
     def answered(self, world: World, call: Call) -> None:
         """It does not look at calls."""
+
+    def began(self, world: World) -> None:
+        """It looks at the first episode alone."""
 
     def look(self, world: World, step: int) -> None:
         """Note what there is after a step that was asked for."""

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
 import abm
-from abm import genesis, step
+from abm import episodes, genesis, step
 from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
 from abm.measures.watch import Lookout, Watch, roots
-from abm.montecarlo import horizons, store, tables
+from abm.montecarlo import course, horizons, store, tables
+from abm.montecarlo.course import Beginning
 from abm.montecarlo.horizons import Case
 from abm.montecarlo.plan import Block, Plan
 from abm.scenario import Scenario
@@ -50,15 +51,22 @@ def run_one(
     world = genesis.new_world(scenario, plan.seed(run))
     if run < outputs.paths_of_first_runs:
         world.clock[0]["path_interval_ms"] = round(outputs.path_interval_s * 1000)
-    start = tables.purses(world)
-    audited = run < outputs.audit_of_first_runs
-    past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid, keep_whole=audited)
+    openings = episodes.openings(scenario, plan.seed(run))
+    begun = Beginning(plan.seed(run), course.moment(world), openings)
+    past = Engine(
+        world,
+        policies[0],
+        scenario.run.wave_gap_s,
+        paranoid,
+        keep_whole=run < outputs.audit_of_first_runs,
+        look_every=course.look_every(scenario),
+    )
     appraised = run < outputs.counterfactual_of_first_runs
     others = [policy_of(scenario, outputs.counterfactual)] if appraised else []
     past.share([*policies, *others])
     past.run_to(scenario.time.steps, stop_at_wave=True)
     names, shared_s = tables.Names.of(scenario), past.now_s
-    found = [_under(policy, past, plan, run, names, start, shared_s) for policy in policies]
+    found = [_under(policy, past, plan, run, names, begun, shared_s) for policy in policies]
     fork = _fork_under(others[0], past, scenario, found) if others else None
     unit = world.markets.specs["unit"]
     return [_as_tables(each, fork, unit, run) for each in found]
@@ -74,7 +82,7 @@ class _Ran(NamedTuple):
 
 def _under(
     policy: Policy, past: Engine, plan: Plan, run: int, names: tables.Names,
-    start: Mapping[str, int], shared_s: float,
+    begun: Beginning, shared_s: float,
 ) -> _Ran:  # fmt: skip
     """Fork the past and run on under a policy."""
     scenario, outputs, engine = plan.scenario, plan.scenario.outputs, past.fork(policy)
@@ -84,8 +92,11 @@ def _under(
     engine.watcher = watch
     try:
         _go_on(engine, scenario.time.steps)
-        burdens = watch.finish()
-        columns = tables.of_run(engine, start, names, shared_s, burdens, audited=audited)
+        told = course.follow(engine, scenario, begun)
+        columns = tables.of_run(
+            engine, told, names, shared_s, watch.finish(), scenario.retention,
+            audited=audited,
+        )  # fmt: skip
         case = horizons.of_run(
             engine.record.calls, columns["waves"], watch, roots(engine.world),
             scenario.time.step_ms,

@@ -16,12 +16,12 @@ from abm.adl.record import Call
 from abm.adl.summary import summarise
 from abm.engine import Engine
 from abm.measures.burden import Burden, burden_of
-from abm.montecarlo import measured
+from abm.montecarlo import measured, retained
+from abm.montecarlo.course import Episode
 from abm.montecarlo.store import SCHEMAS
-from abm.scenario import Scenario
+from abm.scenario import Retention, Scenario
 from abm.units import usd
 from abm.venue.liquidation import BOOK_RUNG, RUNG_NAMES, WAVE_RUNG, shortfall
-from abm.venue.margin import equity_of
 from abm.world import Array, World
 
 Columns = dict[str, Any]
@@ -57,10 +57,11 @@ class Names:
 
 def of_run(
     engine: Engine,
-    start: Mapping[str, int],
+    episodes: Sequence[Episode],
     names: Names,
     shared_s: float,
     burdens: Sequence[Burden],
+    retention: Retention,
     *,
     audited: bool,
 ) -> dict[str, Columns]:
@@ -70,14 +71,16 @@ def of_run(
     ----------
     engine : Engine
         After :meth:`Engine.finish`; with its calls whole if they are audited.
-    start : mapping
-        :func:`purses` of the world at time zero.
+    episodes : sequence of Episode
+        All of the run's.
     names : Names
         Of the scenario.
     shared_s : float
         Seconds of market that were simulated once for all policies.
     burdens : sequence of Burden
         One a call.
+    retention : Retention
+        The scenario's.
     audited : bool
         Whether to keep what every decision was made from.
     """
@@ -89,19 +92,29 @@ def of_run(
         "paths": _paths(record.paths, world, names),
         "audit": _audit(record.calls, kind) if audited else {},
     }
-    columns["runs"] = _run(engine, start, columns) | {"shared_s": [shared_s]}
-    return columns
+    columns["runs"] = _run(engine, episodes, columns) | {"shared_s": [shared_s]}
+    return _with_retention(columns, engine, episodes, names, retention)
 
 
-def purses(world: World) -> dict[str, int]:
-    """Equity of the venue's own purses, in quanta."""
-    accounts = {"insurance": "insurance", "vault": "backstop"}
-    return {
-        name: int(
-            equity_of(world.ledger, world.markets, int(world.ledger.pots[0][account]))
-        )
-        for name, account in accounts.items()
-    }
+def _with_retention(
+    columns: dict[str, Columns],
+    engine: Engine,
+    episodes: Sequence[Episode],
+    names: Names,
+    given: Retention,
+) -> dict[str, Columns]:
+    """The columns with what a run says of retention and of its episodes."""
+    found = retained.of_run(
+        given,
+        episodes,
+        engine.record.calls,
+        engine.record.standings,
+        columns["haircuts"],
+        engine.world.ledger.accounts["trader"],
+        names.kinds[w.FIRST_TRADER_KIND :],
+    )
+    runs = columns["runs"] | retained.columns_of_run(found)
+    return columns | found | {"runs": runs}
 
 
 def of_calls(
@@ -401,11 +414,13 @@ def _paths(parts: list[Array], world: World, names: Names) -> Columns:
     }
 
 
-def _run(engine: Engine, start: Mapping[str, int], columns: dict[str, Columns]) -> Columns:
+def _run(
+    engine: Engine, episodes: Sequence[Episode], columns: dict[str, Columns]
+) -> Columns:
     """The one row of a run."""
     calls, world = engine.record.calls, engine.world
     row = {
-        "seed": int(world.clock[0]["seed"]),
+        "seed": episodes[0].seed,
         "failed": False,
         "accounts_left": int(world.crowd.state[0]["left"]),
         "accounts_rebuilt": int(world.crowd.state[0]["rebuilt"]),
@@ -418,8 +433,9 @@ def _run(engine: Engine, start: Mapping[str, int], columns: dict[str, Columns]) 
     row |= of_decisions(calls, columns, residual)
     row |= of_liquidations(columns["liquidations"])
     row |= measured.breaches(calls, _strikes(world))
-    for name, equity in purses(world).items():
-        row[f"{name}_start_usd"], row[f"{name}_end_usd"] = usd(start[name]), usd(equity)
+    for name in ("insurance", "vault"):
+        row[f"{name}_start_usd"] = usd(getattr(episodes[0].start, name))
+        row[f"{name}_end_usd"] = usd(getattr(episodes[-1].end, name))
     return {name: [value] for name, value in row.items()}
 
 

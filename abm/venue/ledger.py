@@ -215,6 +215,7 @@ def withdraw(ledger: Ledger, account: int, amount: int, gains: int) -> None:
     owner.paid_out += amount - kept
     pots.withheld += kept
     pots.withdrawals += amount - kept
+    owner.withdrawn += amount - kept
     for k in range(ledger.ages.shape[0]):
         slot = ledger.ages[k].slot
         left = max(0, gains - amount)

@@ -445,6 +445,19 @@ class Outputs(Part):
         le=100_000_000,
         description="number of runs of which all is written that waves were decided from",
     )
+    lights_every_s: Real = Field(
+        60.0,
+        ge=0.1,
+        le=LARGEST,
+        description="how often accounts are shown where they stand in ADL, s; what is "
+        "judged was shown at least so long before the first wave",
+    )
+    nudges_of_first_runs: Whole = Field(
+        8,
+        ge=0,
+        le=100_000_000,
+        description="number of runs whose first wave is put to policies again, nudged",
+    )
 
 
 class Scenario(Part):

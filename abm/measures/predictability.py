@@ -140,40 +140,43 @@ def came(calls: Sequence[Call], account: Array, notional: Array, worth: Array) -
     worth : array of int64, shape (markets,)
         Quanta that a lot was worth when that was said.
     """
+    place = np.full(int(account.max(initial=0)) + 1, NONE)
+    place[account] = np.arange(len(account))
     closed, given, had, loss = np.zeros((4, len(account)), np.int64)
-    touched = np.zeros(len(account), bool)
     for call in calls:
-        fills, cuts = call.outcome.fills, call.outcome.haircuts
-        at_mark = fills["lots"] * (call.wave.mark * call.wave.unit)[fills["market"]]
-        who, known = _places(account, fills["account"])
-        touched[who] = True
+        fills = call.outcome.fills
+        who, known = _places(place, fills["account"])
+        per_lot = (call.wave.mark * call.wave.unit)[fills["market"]]
+        short_of_mark = fills["lots"] * per_lot - fills["value"] - fills["collateral"]
         np.add.at(closed, who, (np.abs(fills["lots"]) * worth[fills["market"]])[known])
-        np.add.at(loss, who, (at_mark - fills["value"] - fills["collateral"])[known])
-        who, known = _places(account, cuts["account"])
-        touched[who] = True
-        if len(cuts):
-            np.maximum.at(had, who, _capacity(call)[known] + given[who])
-        np.add.at(given, who, cuts["amount"][known])
-        np.add.at(loss, who, cuts["amount"][known])
-    burden = np.minimum(closed / np.maximum(notional, 1), 1.0)
-    return Came(touched, np.maximum(burden, given / np.maximum(had, given + (had == 0))), loss)
+        np.add.at(loss, who, short_of_mark[known])
+        if len(call.outcome.haircuts):
+            _add_cash(call, place, given, had)
+    burden = closed / np.maximum(notional, 1)
+    burden = np.maximum(burden, given / np.maximum(had, 1))
+    return Came((closed > 0) | (given > 0), np.minimum(burden, 1.0), loss + given)
 
 
-def _places(account: Array, of: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Where some accounts stand in a rising list, those that do; and which do."""
-    place = np.searchsorted(account, of)
-    known = np.append(account, NONE)[place] == of
-    return place[known], known
+def _places(place: Array, account: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Where some accounts stand, those that do; and which do."""
+    found = np.where(account < len(place), place[np.minimum(account, len(place) - 1)], NONE)
+    known = found != NONE
+    return found[known], known
 
 
-def _capacity(call: Call) -> Array:
-    """Capacity of every account that gave cash in a call, in the order of haircuts."""
-    decision = call.outcome.decision
-    payer = call.wave.candidates["account"][decision.payers.row]
-    asked, row = np.unique(payer, return_inverse=True)
-    total = np.zeros(len(asked), np.int64)
-    np.add.at(total, row, decision.payers.capacity)
-    return np.asarray(total[np.searchsorted(asked, call.outcome.haircuts["account"])])
+def _add_cash(call: Call, place: Array, given: Array, had: Array) -> None:
+    """Add what a call took in cash; `had` is the most that there was, with what was given.
+
+    Cash comes again and again out of the same capacity.
+    """
+    payers, amounts = call.outcome.decision.payers, call.outcome.decision.amounts
+    paid = np.flatnonzero(amounts)
+    payer = call.wave.candidates["account"][payers.row[paid]]
+    who, known = _places(place, payer)
+    could = np.zeros_like(given)
+    np.add.at(could, who, payers.capacity[paid][known])
+    np.maximum(had, np.where(could > 0, could + given, 0), out=had)
+    np.add.at(given, who, amounts[paid][known])
 
 
 # --- one against the other --------------------------------------------------------------

@@ -15,9 +15,8 @@ from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
-from abm.montecarlo import store, tables
+from abm.montecarlo import foresight, store, tables
 from abm.montecarlo.plan import Block, Plan
-from abm.scenario import Scenario
 
 
 @functools.cache
@@ -51,15 +50,22 @@ def run_one(
     audited = run < scenario.outputs.audit_of_first_runs
     past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid, keep_whole=audited)
     past.share(policies)
-    past.run_to(scenario.time.steps, stop_at_wave=True)
+    every_s = scenario.outputs.lights_every_s
+    look = foresight.run_to_first_wave(past, scenario.time.steps, every_s)
     names, shared_s = tables.Names.of(scenario), past.now_s
     found = []
     for policy in policies:
         engine = past.fork(policy)
         try:
-            _go_on(engine, scenario)
+            _answer_first(engine)
+            nudged = {}
+            if run < scenario.outputs.nudges_of_first_runs:
+                nudged = foresight.nudges(policy, engine.record.calls)
+            engine.run_to(scenario.time.steps)
+            calls = engine.finish().calls
+            more = foresight.columns(look, policy, calls, nudged) | {"shared_s": shared_s}
             found.append(
-                tables.of_run(engine, start, names, run, shared_s, audited=audited)
+                tables.of_run(engine, start, names, run, more, audited=audited)
             )
         except PolicyError as error:
             found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
@@ -72,12 +78,10 @@ def run_one(
     return found
 
 
-def _go_on(engine: Engine, scenario: Scenario) -> None:
-    """Answer the wave that the past stopped at, if it did, and run to the end."""
+def _answer_first(engine: Engine) -> None:
+    """Answer the wave that the shared past stopped at, if it did."""
     if int(engine.world.clock[0]["phase"]) == step.WAVING:
         engine.answer_if_asked()
-    engine.run_to(scenario.time.steps)
-    engine.finish()
 
 
 class Done(NamedTuple):

@@ -1,10 +1,13 @@
-"""What accounts could see before the first wave, and how well it foretold what came.
+"""What accounts could see before the first wave, and what a hair would have changed in it.
 
 The shared past of a run is looked at on a clock, as venues publish their ranks. What is
 judged is the last look at least one tick of that clock before the first wave (or at the
 start, if the wave is earlier): nobody knows beforehand when it comes, and whoever reads
 a light needs time to act on it. All policies share that look, since until the first wave
 they share one past.
+
+The first call of a policy is also put to it again with the state nudged a little (see
+`abm.measures.brittleness`), in the first runs only: it takes as long as dozens of calls.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.wave import PolicyError, Wave, gather
 from abm.engine import Engine
-from abm.measures import predictability
+from abm.measures import brittleness, predictability
 from abm.measures.predictability import UNKNOWN, Predictability
 from abm.world import Array, World
 
@@ -91,6 +94,28 @@ def _copied(array: Array) -> Array:
     if array.dtype.names is None:
         return array.copy()
     return array.view(np.uint8).copy().view(array.dtype)
+
+
+def columns(
+    look: Look | None, policy: Policy, calls: Sequence[Call], nudged: dict[str, float]
+) -> dict[str, float]:
+    """What the row of a run says of foresight; `nudged` are columns of :func:`nudges`."""
+    found = judged(look, policy, calls)._asdict()
+    return {f"predict_{name}": value for name, value in found.items()} | nudged
+
+
+def nudges(policy: Policy, calls: Sequence[Call]) -> dict[str, float]:
+    """What the row of a run says of nudges of its first call, if that is still whole.
+
+    Nothing if there is none, or the policy cannot answer a nudged wave.
+    """
+    if not calls or calls[0].summary is not None or not calls[0].outcome.decision.acted:
+        return {}
+    try:
+        found = brittleness.brittleness(brittleness.jumps(policy, calls[0].wave))
+    except PolicyError:
+        return {}
+    return {f"jump_{name}": value for name, value in found._asdict().items()}
 
 
 def judged(look: Look | None, policy: Policy, calls: Sequence[Call]) -> Predictability:

@@ -69,6 +69,14 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("fees_usd", "float64"),
         ("accounts_left", "int64"),
         ("accounts_rebuilt", "int64"),
+        ("predict_spearman", "float64"),
+        ("predict_kendall", "float64"),
+        ("predict_brier", "float64"),
+        ("predict_coverage", "float64"),
+        ("jump_largest_usd", "float64"),
+        ("jump_moved", "float64"),
+        ("jump_per_usd", "float64"),
+        ("jump_typical_per_usd", "float64"),
     ],
     "waves": [
         *_KEYS,
@@ -210,7 +218,9 @@ haircut of a run is that of profit, the largest equity share that of equity.
 `bid_depth_usd` is what rests within 1% of the mark. `severity` of a wave is that of its
 first call, `acted` how many of its calls the trigger answered, `withdrawal_cut` the share
 of every withdrawal that is withheld after it; the bounds from `feasible` on are those of
-`abm.adl.bounds`. A row of `audit` is a call of the policy: `abm.adl.audit` makes the call
+`abm.adl.bounds`. The columns `predict_*` of a run are those of
+`abm.measures.predictability`, empty where nobody was touched; `jump_*` those of
+`abm.measures.brittleness`, of the first call of the first runs. A row of `audit` is a call of the policy: `abm.adl.audit` makes the call
 of it again, and tells the fields' units."""
 
 

@@ -58,7 +58,7 @@ def of_run(
     start: Mapping[str, int],
     names: Names,
     run: int,
-    shared_s: float,
+    more: Mapping[str, float],
     *,
     audited: bool,
 ) -> dict[str, pa.Table]:
@@ -74,8 +74,8 @@ def of_run(
         Of the scenario.
     run : int
         Number of the run in the batch.
-    shared_s : float
-        Seconds of market that were simulated once for all policies.
+    more : mapping
+        Columns of the row of the run that its record does not tell.
     audited : bool
         Whether to keep what every decision was made from.
     """
@@ -87,7 +87,8 @@ def of_run(
         "paths": _paths(record.paths, world, names),
         "audit": _audit(record.calls, kind) if audited else {},
     }
-    columns["runs"] = _run(engine, start, columns) | {"shared_s": [shared_s]}
+    told = {name: [value] for name, value in more.items()}
+    columns["runs"] = _run(engine, start, columns) | told
     return {
         name: as_table(name, rows, run, engine.policy.name)
         for name, rows in columns.items()

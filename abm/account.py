@@ -54,6 +54,14 @@ class Holding(Part):
             if (getattr(self, one) is None) == (getattr(self, other) is None):
                 yield Fault((one,), f"must have exactly one of {one} and {other}")
 
+    def backed(self, factor: float) -> Holding:
+        """The same position with so many times the collateral."""
+        if self.leverage is not None:
+            return self.model_copy(update={"leverage": self.leverage / factor})
+        return self.model_copy(
+            update={"collateral_usd": (self.collateral_usd or 0.0) * factor}
+        )
+
 
 class Account(Part):
     """What an account holds when a run begins: at most one position a market."""
@@ -69,6 +77,10 @@ class Account(Part):
                 message = "is there twice: an account has one position in a market"
                 yield Fault(("positions", i, "market"), message, holding.market)
             seen.add(holding.market)
+
+    def with_collateral(self, factor: float) -> Account:
+        """The same positions with so many times the collateral."""
+        return Account(positions=tuple(one.backed(factor) for one in self.positions))
 
 
 def load(given: Sequence[str]) -> Account:

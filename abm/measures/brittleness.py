@@ -108,7 +108,7 @@ def richer(wave: Wave, account: int, amount: int) -> Wave:
 
 
 def jittered(wave: Wave, share: float, draw: int) -> tuple[Wave, int]:
-    """The wave in which everybody has a part of equity more, or less, by the toss of a coin.
+    """The wave in which everybody has a little more, or less, by the toss of a coin.
 
     The coins are those of account and `draw`. Also the sum of all changes, in quanta.
     """

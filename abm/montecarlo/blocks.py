@@ -64,9 +64,7 @@ def run_one(
             engine.run_to(scenario.time.steps)
             calls = engine.finish().calls
             more = foresight.columns(look, policy, calls, nudged) | {"shared_s": shared_s}
-            found.append(
-                tables.of_run(engine, start, names, run, more, audited=audited)
-            )
+            found.append(tables.of_run(engine, start, names, run, more, audited=audited))
         except PolicyError as error:
             found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
         except Exception as error:

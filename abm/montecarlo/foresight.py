@@ -72,7 +72,12 @@ def run_to_first_wave(past: Engine, steps: int, every_s: float) -> Look | None:
         kept = [kept[-1], _still(past.world)]
     called = int(past.world.clock[0]["step"])
     early = [world for world in kept if called - int(world.clock[0]["step"]) >= ticks]
-    return Look(gather((early or kept)[-1 if early else 0], 0, everywhere=True))
+    return look_at(early[-1] if early else kept[0])
+
+
+def look_at(world: World) -> Look:
+    """What can be known of a world as it stands, whoever may be short in it."""
+    return Look(gather(_still(world), 0, everywhere=True))
 
 
 def _still(world: World) -> World:

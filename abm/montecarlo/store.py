@@ -218,10 +218,12 @@ haircut of a run is that of profit, the largest equity share that of equity.
 `bid_depth_usd` is what rests within 1% of the mark. `severity` of a wave is that of its
 first call, `acted` how many of its calls the trigger answered, `withdrawal_cut` the share
 of every withdrawal that is withheld after it; the bounds from `feasible` on are those of
-`abm.adl.bounds`. The columns `predict_*` of a run are those of
-`abm.measures.predictability`, empty where nobody was touched; `jump_*` those of
-`abm.measures.brittleness`, of the first call of the first runs. A row of `audit` is a call of the policy: `abm.adl.audit` makes the call
-of it again, and tells the fields' units."""
+`abm.adl.bounds`. A row of `audit` is a call of the policy: `abm.adl.audit` makes the call
+of it again, and tells the fields' units.
+
+The columns `predict_*` of a run are those of `abm.measures.predictability`, empty where
+nobody was touched; `jump_*` those of `abm.measures.brittleness`, of the first call of the
+first runs (see `abm.montecarlo.foresight`)."""
 
 
 def _type(kind: str) -> pa.DataType:

@@ -54,6 +54,12 @@ class Holding(Part):
             if (getattr(self, one) is None) == (getattr(self, other) is None):
                 yield Fault((one,), f"must have exactly one of {one} and {other}")
 
+    def describe(self) -> str:
+        """``short 50,000 USD of ETH``."""
+        much = f"{self.size:g}" if self.size else f"{self.notional_usd:,.2f} USD of"
+        entry = f" from {self.entry_usd:g}" if self.entry_usd else ""
+        return f"{self.side} {much} {self.market}{entry}"
+
     def backed(self, factor: float) -> Holding:
         """The same position with so many times the collateral."""
         if self.leverage is not None:
@@ -77,6 +83,10 @@ class Account(Part):
                 message = "is there twice: an account has one position in a market"
                 yield Fault(("positions", i, "market"), message, holding.market)
             seen.add(holding.market)
+
+    def describe(self) -> str:
+        """Its positions in one line."""
+        return ", ".join(one.describe() for one in self.positions)
 
     def with_collateral(self, factor: float) -> Account:
         """The same positions with so many times the collateral."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +55,21 @@ class Question:
     policies: tuple[str, ...]
     nudge: float = 0.0
 
+    def of_policies(self, names: Sequence[str]) -> Question:
+        """The same asked about other policies."""
+        return replace(self, policies=tuple(names))
+
+    def check(self) -> None:
+        """See that the account can be opened.
+
+        Raises
+        ------
+        ScenarioError
+            If there is no such market, or the collateral is too little.
+        """
+        world = genesis.new_world(self.scenario, self.scenario.run.seed)
+        open_in(world, self.account, self.scenario)
+
     def nudged(self) -> Question:
         """The same account with a little more collateral; nothing else is another."""
         more = 1.0 + self.nudge
@@ -92,11 +107,7 @@ def exposure(
     KeyboardInterrupt
         After Ctrl-C; no process is left behind.
     """
-    open_in(
-        genesis.new_world(question.scenario, question.scenario.run.seed),
-        question.account,
-        question.scenario,
-    )
+    question.check()
     chunks = [
         range(first, min(first + _RUNS_AT_A_TIME, runs))
         for first in range(0, runs, _RUNS_AT_A_TIME)

@@ -20,8 +20,8 @@ def brittleness(batch: Batch) -> pd.DataFrame:
     DataFrame
         One row a policy, in the plan's order. `runs` is how many runs were nudged.
         `largest_usd` (the largest change of anybody's part), `moved` (the largest part of
-        the whole that changed hands), `per_usd` and `typical_per_usd` (dollars that
-        change for a dollar of the nudge: largest and median) are means over those runs,
+        the whole that moved to others), `per_usd` and `typical_per_usd` (dollars that
+        moved for a dollar of the nudge: largest and median) are means over those runs,
         with ``*_low`` and ``*_high``, the ends of 95% intervals, and ``*_most``, the
         largest in any run; see `abm.measures.brittleness`. NaN where none was nudged.
     """

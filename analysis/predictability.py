@@ -41,9 +41,14 @@ def predictability(batch: Batch) -> pd.DataFrame:
     return found
 
 
+def is_known(table: pd.DataFrame, measure: str) -> pd.Series:
+    """Whether a measure has a meaning in at least half of the runs that could be judged."""
+    return (table[f"{measure}_runs"] > 0) & (2 * table[f"{measure}_runs"] >= table["runs"])
+
+
 def findings(table: pd.DataFrame) -> list[str]:
     """What the table shows, in a sentence or two made from its numbers."""
-    known = table.dropna(subset=["spearman"])
+    known = table[is_known(table, "spearman")]
     if known.empty:
         return ["Lights and haircuts cannot be compared: nobody was touched, or all alike."]
     best, worst = known["spearman"].idxmax(), known["spearman"].idxmin()

@@ -110,15 +110,17 @@ def _asked(question: Question, runs: int, workers: int | None, quiet: bool) -> p
 
 
 def _report(question: Question, fates: pd.DataFrame, as_json: bool) -> None:
-    from abm.engine import policy_of
+    from abm.engine import policy_of, policy_table
     from abm.exposure.most import stated_most
     from analysis import exposure as analysis
 
     if fates["failed"].all():
         fail(str(fates["error"].iloc[0]))
     table = analysis.summarise(fates)
+    asked, told = question.scenario, question.policies
     most = {
-        name: stated_most(policy_of(question.scenario, name)) for name in question.policies
+        name: stated_most(policy_of(asked, name), policy_table(asked, name))
+        for name in told
     }
     if as_json:
         rows = [

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from abm.adl.answers import Answer
 from abm.adl.eligibility.by_account import Accounts
 from abm.adl.eligibility.by_position import Holders, Positions
 from abm.adl.policy import Policy
 
 
-def stated_most(policy: Policy) -> str:
+def stated_most(policy: Policy, answers: Mapping[str, Answer]) -> str:
     """The most that a policy may take of an account, in words, from its parts.
 
     What its eligibility and settlement promise whatever happens; caps within the
     allocation can only make it less.
+
+    Parameters
+    ----------
+    policy : Policy
+    answers : mapping
+        Its six answers (see `abm.engine.policy_table`).
     """
+    if answers["trigger"] == "never":
+        return "nothing: it is never called"
     medium, who = policy.settlement.medium, policy.eligibility
     if medium == "withdrawals":
         return "nothing in a wave; a share of what is withdrawn"

@@ -25,11 +25,12 @@ from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
 from abm.exposure.fate import Fate, Held, Known, Watch
+from abm.exposure.twins import equities
 from abm.montecarlo import foresight
 from abm.montecarlo.store import StoreError
 from abm.scenario import Scenario
 from abm.units import usd
-from abm.world import NONE, Array, World
+from abm.world import Array
 
 _RUNS_AT_A_TIME = 2
 
@@ -239,7 +240,7 @@ def _lives(question: Question, run: int) -> list[_Life]:
             lives.append(_Life(_failed(run, scenario, policy, error), number, _NOTHING))
             continue
         fate = watch.fate(run, end, policy, known)
-        lives.append(_Life(fate, number, _equities(end.world)))
+        lives.append(_Life(fate, number, equities(end.world)))
     return lives
 
 
@@ -251,13 +252,3 @@ def _failed(run: int, scenario: Scenario, policy: Policy, error: PolicyError) ->
     flags = dict.fromkeys(("called", "touched", "closed_in_full", "liquidated"), False)
     told = {"run": run, "seed": scenario.run.seed + run, "policy": policy.name}
     return Fate(**empty | flags | told | {"failed": True, "error": str(error)})
-
-
-def _equities(world: World) -> Array:
-    """Equity of every account at the marks, in quanta, shape (accounts,)."""
-    ledger, markets = world.ledger, world.markets
-    equity = ledger.accounts["cash"].copy()
-    live = ledger.positions[ledger.positions["account"] != NONE]
-    lot = markets.state["mark"] * markets.specs["unit"]
-    np.add.at(equity, live["account"], live["lots"] * lot[live["market"]] - live["cost"])
-    return np.asarray(equity)

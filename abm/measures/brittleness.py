@@ -57,6 +57,10 @@ class Jump(NamedTuple):
         Quanta by which equity of accounts changed in all.
     largest, total : int
         The largest change of what any account gives, and the sum of all changes, quanta.
+    swapped : int
+        What moved from some accounts to others, quanta: all that some give more or all
+        that others give less, whichever is smaller. The rest of the changes is that more
+        or less was needed.
     asked : int
         What all gave before, quanta.
     """
@@ -66,25 +70,26 @@ class Jump(NamedTuple):
     by: int
     largest: int
     total: int
+    swapped: int
     asked: int
 
     @property
     def moved(self) -> float:
-        """Part of what was given that somebody else gives now: 1 if all of it."""
-        return min(0.5 * self.total / self.asked, 1.0) if self.asked else float("nan")
+        """Part of what was given that others give now: 1 if all of it."""
+        return self.swapped / self.asked if self.asked else float("nan")
 
     @property
     def per_dollar(self) -> float:
-        """Dollars that change for each dollar of the nudge."""
-        return self.total / self.by if self.by else float("nan")
+        """Dollars that moved, counted where they left and where they came, a dollar."""
+        return 2.0 * self.swapped / self.by if self.by else float("nan")
 
 
 class Brittleness(NamedTuple):
     """The nudges of a wave together; NaN where nothing was nudged or taken.
 
     `largest_usd` is the largest change of anybody's part, `moved` the largest part of the
-    whole that changed hands; `per_usd` the largest and `typical_per_usd` the median of
-    dollars that changed for each dollar of a nudge.
+    whole that moved to others; `per_usd` the largest and `typical_per_usd` the median of
+    dollars that moved for each dollar of a nudge.
     """
 
     largest_usd: float
@@ -134,7 +139,7 @@ def at_mark(wave: Wave, market: int, ticks: int) -> Wave:
     """The wave in which a market's mark stands some ticks higher (or lower).
 
     Values, equities and debts follow; margins, and the values at which the bankrupt are
-    to be closed, which do not depend on the mark, stay.
+    to be closed, which do not depend on the mark, stay. Who has no equity stays out.
     """
     step = ticks * int(wave.unit[market])
     rows, ruined = wave.candidates.copy(), wave.bankrupt.copy()
@@ -190,12 +195,12 @@ def taken(policy: Policy, wave: Wave, decision: Decision, lot: Array) -> Taken:
 
 
 def apart(one: Taken, other: Taken) -> Array:
-    """By how much what is taken of each account differs, shape (accounts of either,)."""
+    """What the one takes of each account more than the other, shape (accounts,)."""
     account = np.concatenate([one[0], other[0]])
     found, place = np.unique(account, return_inverse=True)
     change = np.zeros(len(found), np.int64)
     np.add.at(change, place, np.concatenate([one[1], -other[1]]))
-    return np.abs(change)
+    return change
 
 
 def jumps(
@@ -236,8 +241,9 @@ def jumps(
     for what, of, by, nudged in _nudges(wave, before, share, each):
         after = policy.decide(nudged, past)
         change = apart(taken(policy, nudged, after, lot), first)
-        largest = int(change.max(initial=0))
-        found.append(Jump(what, of, by, largest, int(change.sum()), asked))
+        up, down = int(change[change > 0].sum()), -int(change[change < 0].sum())
+        largest = int(np.abs(change).max(initial=0))
+        found.append(Jump(what, of, by, largest, up + down, min(up, down), asked))
     return found
 
 

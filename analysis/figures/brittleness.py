@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from abm.montecarlo.store import Batch
 from analysis import style
@@ -16,7 +17,7 @@ _LEAST_MOVED, _LEAST_PER_USD = 1e-5, 1e-3
 
 @style.styled
 def draw_brittleness(batch: Batch) -> Figure:
-    """What part changed hands, and how many dollars for each dollar of a nudge."""
+    """What part moved to others, and how many dollars for each dollar of a nudge."""
     runs = nudged_runs(batch)
     title = "How far does a little reach?"
     if runs.empty:
@@ -39,10 +40,12 @@ def draw_brittleness(batch: Batch) -> Figure:
         axes.grid(axis="y", visible=False)
     panels[0].set_xlim(0.6 * _LEAST_MOVED, 1.6)
     panels[1].set_xlim(left=0.6 * _LEAST_PER_USD)
-    panels[0].set_title("Part that changed hands")
-    panels[1].set_title("Dollars for each dollar of a nudge")
+    panels[0].set_title("Part that moved to others")
+    panels[1].set_title("Dollars moved for a dollar")
     style.share_axis(panels[0].xaxis, "Largest part of what is taken, over nudges")
-    style.usd_axis(panels[1].xaxis, "Largest sum of changes, over nudges", log=True)
+    panels[1].set_xlabel("Dollars moved for a dollar of nudge, largest over nudges")
+    style.log_ticks(panels[1].xaxis)
+    panels[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     panels[0].set_yticks(range(len(policies)), policies)
     panels[0].set_ylim(len(policies) - 0.5, -0.5)
     style.finish(figure, f"{style.about(batch)} {_EXPLANATION}")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from abm.montecarlo.store import Batch
 from analysis import style
-from analysis.predictability import predictability
+from analysis.predictability import is_known, predictability
 
 _PANELS = (
     ("spearman", "Lights against burdens", "Spearman's rank correlation"),
@@ -44,6 +44,7 @@ def draw_predictability(batch: Batch) -> Figure:
 
 def _draw_panel(axes: Axes, table: pd.DataFrame, name: str, colours: list[str]) -> None:
     places = np.arange(len(table))
+    table = table.where(is_known(table, name))
     low, high = table[f"{name}_low"], table[f"{name}_high"]
     axes.hlines(places, low, high, color=colours, lw=2.0, alpha=0.6)
     axes.scatter(table[name], places, color=colours, s=34, zorder=3)
@@ -54,6 +55,6 @@ def _draw_panel(axes: Axes, table: pd.DataFrame, name: str, colours: list[str]) 
 
 _EXPLANATION = (
     "Means over runs in which somebody was touched, with 95% intervals; no dot where a "
-    "measure has no meaning. Lights: shown at least a tick of the venue's clock before the "
-    "first wave. Burden: part of contracts closed, or of capacity taken in cash."
+    "measure has no meaning in most of them. Lights: shown at least a tick of the venue's "
+    "clock before the first wave. Burden: part of contracts closed, or taken in cash."
 )

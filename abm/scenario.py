@@ -449,8 +449,7 @@ class Outputs(Part):
         60.0,
         ge=0.1,
         le=LARGEST,
-        description="how often accounts are shown where they stand in ADL, s; what is "
-        "judged was shown at least so long before the first wave",
+        description="how often accounts are shown where they stand in ADL, s",
     )
     nudges_of_first_runs: Whole = Field(
         8,

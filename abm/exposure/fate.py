@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -94,14 +95,19 @@ class Known(NamedTuple):
 
     @classmethod
     def of(
-        cls, policy: Policy, number: int, start: Look, look: Look | None, wave_s: float
+        cls,
+        policy: Policy,
+        number: int,
+        start: Look,
+        look: Look | None,
+        calls: Sequence[Call],
     ) -> Known:
         """What a policy would show at the start and at a look, if there was one."""
         first, _ = _shown_to(policy, number, start)
         if look is None:
             return cls(first, np.nan, np.nan, np.nan, np.nan)
         lights, stated = _shown_to(policy, number, look)
-        return cls(first, lights, stated, look.wave.now_s, wave_s)
+        return cls(first, lights, stated, look.wave.now_s, calls[0].wave.now_s)
 
 
 def _shown_to(policy: Policy, number: int, look: Look) -> tuple[float, float]:
@@ -148,18 +154,17 @@ class Watch:
     last_closed_s: float = -np.inf
     fills: list[Array] = field(default_factory=list)
 
-    def live(self, engine: Engine, steps: int) -> Engine:
-        """Run to the end, looking at every call as it is answered."""
-        is_waiting = int(engine.world.clock[0]["phase"]) == step.WAVING
-        status = step.WAVE if is_waiting else engine.run_to(steps, stop_at_wave=True)
+    def live(self, engine: Engine, steps: int) -> None:
+        """Run on to the end, and look at every call while it is whole."""
+        status, noted = step.WAVE, 0
         while status == step.WAVE:
-            done = len(engine.record.calls)
-            engine.answer_if_asked()
-            for call in engine.record.calls[done:]:
+            for call in engine.record.calls[noted:]:
                 self._note(call)
+            noted = len(engine.record.calls)
             status = engine.run_to(steps, stop_at_wave=True)
+            if status == step.WAVE:
+                engine.answer_if_asked()
         engine.finish()
-        return engine
 
     def _note(self, call: Call) -> None:
         decision, wave = call.outcome.decision, call.wave

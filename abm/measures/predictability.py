@@ -95,7 +95,7 @@ def if_called(wave: Wave) -> Wave:
     none = np.zeros(0, np.int64)
     return replace(
         wave, short_account=np.array([NONE]), deficit=np.ones(1, np.int64), bankrupt=rows,
-        debt_market=none, debt_side=none,
+        debt_market=none, debt_side=none, insurance_peak=0, is_alarmed=False, defended=0,
     )  # fmt: skip
 
 

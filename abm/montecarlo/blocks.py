@@ -10,12 +10,13 @@ from typing import NamedTuple
 import pyarrow as pa
 
 import abm
-from abm import genesis, step
+from abm import genesis
 from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
 from abm.montecarlo import foresight, store, tables
+from abm.montecarlo.foresight import Lookout
 from abm.montecarlo.plan import Block, Plan
 
 
@@ -50,18 +51,18 @@ def run_one(
     audited = run < scenario.outputs.audit_of_first_runs
     past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid, keep_whole=audited)
     past.share(policies)
-    every_s = scenario.outputs.lights_every_s
-    look = foresight.run_to_first_wave(past, scenario.time.steps, every_s)
+    lookout, steps = Lookout(world, scenario.outputs.lights_every_s), scenario.time.steps
+    lookout.run_to_wave(past, steps)
     names, shared_s = tables.Names.of(scenario), past.now_s
     found = []
     for policy in policies:
         engine = past.fork(policy)
         try:
-            _answer_first(engine)
+            look = lookout.fork().run_to_first_call(engine, steps)
             nudged = {}
             if run < scenario.outputs.nudges_of_first_runs:
                 nudged = foresight.nudges(policy, engine.record.calls)
-            engine.run_to(scenario.time.steps)
+            engine.run_to(steps)
             calls = engine.finish().calls
             more = foresight.columns(look, policy, calls, nudged) | {"shared_s": shared_s}
             found.append(tables.of_run(engine, start, names, run, more, audited=audited))
@@ -74,12 +75,6 @@ def run_one(
             reason = f"policy {policy.name!r}, settlement: {in_words(error)}"
             found.append(tables.of_failure(run, policy.name, plan.seed(run), reason))
     return found
-
-
-def _answer_first(engine: Engine) -> None:
-    """Answer the wave that the shared past stopped at, if it did."""
-    if int(engine.world.clock[0]["phase"]) == step.WAVING:
-        engine.answer_if_asked()
 
 
 class Done(NamedTuple):

@@ -1,10 +1,9 @@
 """What accounts could see before the first wave, and what a hair would have changed in it.
 
-The shared past of a run is looked at on a clock, as venues publish their ranks. What is
-judged is the last look at least one tick of that clock before the first wave (or at the
-start, if the wave is earlier): nobody knows beforehand when it comes, and whoever reads
-a light needs time to act on it. All policies share that look, since until the first wave
-they share one past.
+A run is looked at on a clock, as venues publish their ranks. What is judged is the last
+look at least one tick of that clock before the first wave that the policy answers (or at
+the start, if that is earlier): nobody knows beforehand when it comes, and whoever reads a
+light needs time to act on it. Policies that share their past until then share the look.
 
 The first call of a policy is also put to it again with the state nudged a little (see
 `abm.measures.brittleness`), in the first runs only: it takes as long as dozens of calls.
@@ -12,8 +11,9 @@ The first call of a policy is also put to it again with the state nudged a littl
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -27,14 +27,23 @@ from abm.measures.predictability import UNKNOWN, Predictability
 from abm.world import Array, World
 
 
-@dataclass(frozen=True)
 class Look:
-    """What could be known at a time: a wave without anybody short.
+    """What could be known at a time, as a wave with all positions as candidates.
 
-    All positions are its candidates.
+    Parameters
+    ----------
+    world : World
+        Is copied as far as needed; whoever may be short in it.
     """
 
-    wave: Wave
+    def __init__(self, world: World) -> None:
+        self._still = _still(world)
+        self.step = int(world.clock[0]["step"])
+
+    @cached_property
+    def wave(self) -> Wave:
+        """Gathered when it is first asked for."""
+        return gather(self._still, 0, everywhere=True)
 
     @property
     def lot_worth(self) -> Array:
@@ -42,42 +51,73 @@ class Look:
         return self.wave.mark * self.wave.unit
 
 
-def run_to_first_wave(past: Engine, steps: int, every_s: float) -> Look | None:
-    """Run a past that policies share until a wave is called; look back from there.
+class Lookout:
+    """Looks at a run on a clock until a policy is called for the first time.
 
     Parameters
     ----------
-    past : Engine
-    steps : int
-        Of the whole run.
+    world : World
+        At the start.
     every_s : float
         The clock on which accounts are shown where they stand.
-
-    Returns
-    -------
-    Look or None
-        The last look at least `every_s` before the wave, or that at the start; None if
-        the run ended without a wave.
     """
-    clock = past.world.clock[0]
-    ticks = max(1, round(every_s * 1000 / int(clock["step_ms"])))
-    kept = [_still(past.world)]
-    while True:
-        done = int(past.world.clock[0]["step"])
-        target = min(done - done % ticks + ticks, steps)
-        if past.run_to(target, stop_at_wave=True) == step.WAVE:
-            break
-        if target == steps:
-            return None
-        kept = [kept[-1], _still(past.world)]
-    called = int(past.world.clock[0]["step"])
-    early = [world for world in kept if called - int(world.clock[0]["step"]) >= ticks]
-    return look_at(early[-1] if early else kept[0])
 
+    def __init__(self, world: World, every_s: float) -> None:
+        step_ms = int(world.clock[0]["step_ms"])
+        self._ticks = max(1, round(every_s * 1000 / step_ms))
+        self.start = Look(world)
+        self._kept = [self.start]
 
-def look_at(world: World) -> Look:
-    """What can be known of a world as it stands, whoever may be short in it."""
-    return Look(gather(_still(world), 0, everywhere=True))
+    def fork(self) -> Lookout:
+        """One that has seen the same and goes on by itself."""
+        other = copy.copy(self)
+        other._kept = list(self._kept)
+        return other
+
+    def run_to_wave(self, engine: Engine, steps: int) -> bool:
+        """Run until a wave waits for its answer; False if the run ends without."""
+        while True:
+            done = int(engine.world.clock[0]["step"])
+            target = min(done - done % self._ticks + self._ticks, steps)
+            if engine.run_to(target, stop_at_wave=True) == step.WAVE:
+                return True
+            if target == steps:
+                return False
+            self._kept = [self._kept[-1], Look(engine.world)]
+
+    def run_to_first_call(self, engine: Engine, steps: int) -> Look | None:
+        """Run until the policy has answered a wave; look back from there.
+
+        Whether policies share their past, and a wave of another's alarm ends it, makes no
+        difference.
+
+        Parameters
+        ----------
+        engine : Engine
+            That has not answered any wave; one may wait for its answer.
+        steps : int
+            Of the whole run.
+
+        Returns
+        -------
+        Look or None
+            The last look at least a tick of the clock before the wave, or that at the
+            start; None if the run ended without a call.
+
+        Raises
+        ------
+        PolicyError
+            If the policy gave an answer that must not be booked.
+        """
+        is_waiting = int(engine.world.clock[0]["phase"]) == step.WAVING
+        while is_waiting:
+            called = int(engine.world.clock[0]["step"])
+            engine.answer_if_asked()
+            if engine.record.calls:
+                early = [one for one in self._kept if called - one.step >= self._ticks]
+                return early[-1] if early else self.start
+            is_waiting = self.run_to_wave(engine, steps)
+        return None
 
 
 def _still(world: World) -> World:

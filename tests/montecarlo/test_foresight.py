@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from abm import genesis, step
+from abm import genesis
 from abm import world as w
 from abm.engine import Engine, policy_of
-from abm.montecarlo import foresight
 from abm.montecarlo.blocks import run_one
+from abm.montecarlo.foresight import Look, Lookout
 from abm.montecarlo.plan import Plan
 from tests import crashes
 
@@ -25,8 +25,10 @@ def past(seed=1, **over):
 @pytest.mark.parametrize("every_s", [1.0, 5.0, 10.0, 1000.0])
 def test_the_look_is_the_last_on_its_clock_that_is_early_enough(every_s):
     engine, steps = past()
-    look = foresight.run_to_first_wave(engine, steps, every_s)
-    assert int(engine.world.clock[0]["phase"]) == step.WAVING
+    lookout = Lookout(engine.world, every_s)
+    assert lookout.run_to_wave(engine, steps)
+    look = lookout.run_to_first_call(engine, steps)
+    assert len(engine.record.calls) == 1
     wanted = every_s * max(engine.now_s // every_s - 1, 0)
     assert look.wave.now_s == wanted
     assert look.wave.now_s + every_s <= engine.now_s or look.wave.now_s == 0.0
@@ -34,7 +36,7 @@ def test_the_look_is_the_last_on_its_clock_that_is_early_enough(every_s):
 
 def test_looking_changes_nothing():
     looked, steps = past()
-    foresight.run_to_first_wave(looked, steps, 5.0)
+    Lookout(looked.world, 5.0).run_to_wave(looked, steps)
     alone, _ = past()
     alone.run_to(steps, stop_at_wave=True)
     for name, array in w.arrays(looked.world).items():
@@ -43,16 +45,20 @@ def test_looking_changes_nothing():
 
 def test_a_look_is_of_its_time_not_of_the_wave():
     engine, steps = past()
-    start = foresight.look_at(engine.world)
-    look = foresight.run_to_first_wave(engine, steps, 1000.0)
+    start = Look(engine.world).wave
+    lookout = Lookout(engine.world, 1000.0)
+    lookout.run_to_wave(engine, steps)
+    look = lookout.run_to_first_call(engine, steps)
     for name in ("candidates", "mark", "open_interest"):
-        assert (getattr(look.wave, name) == getattr(start.wave, name)).all()
+        assert (getattr(look.wave, name) == getattr(start, name)).all()
     assert (look.wave.mark != engine.world.markets.state["mark"]).any()
 
 
 def test_a_run_without_a_wave_has_no_look():
     engine, steps = past(shocks=[], time={"duration_s": 20.0})
-    assert foresight.run_to_first_wave(engine, steps, 5.0) is None
+    lookout = Lookout(engine.world, 5.0)
+    assert not lookout.run_to_wave(engine, steps)
+    assert lookout.run_to_first_call(engine, steps) is None
 
 
 @pytest.fixture(scope="module")

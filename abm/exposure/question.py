@@ -26,7 +26,7 @@ from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
 from abm.exposure.fate import Fate, Held, Known, Watch
 from abm.exposure.twins import equities
-from abm.montecarlo.foresight import Lookout
+from abm.montecarlo.foresight import Looks
 from abm.montecarlo.store import StoreError
 from abm.scenario import Scenario
 from abm.units import usd
@@ -226,19 +226,19 @@ def _lives(question: Question, run: int) -> list[_Life]:
     held = Held.of(world, number)
     past = Engine(world, policies[0], scenario.run.wave_gap_s)
     past.share(policies)
-    lookout = Lookout(past.world, scenario.outputs.lights_every_s)
-    lookout.run_to_wave(past, scenario.time.steps)
+    looks = Looks(past.world, scenario.outputs.lights_every_s)
+    looks.run_to_wave(past, scenario.time.steps)
     lives = []
     for policy in policies:
         watch = Watch(number, held)
         engine = past.fork(policy)
         try:
-            look = lookout.fork().run_to_first_call(engine, scenario.time.steps)
+            look = looks.fork().run_to_first_call(engine, scenario.time.steps)
             watch.live(engine, scenario.time.steps)
         except PolicyError as error:
             lives.append(_Life(_failed(run, scenario, policy, error), number, _NOTHING))
             continue
-        known = Known.of(policy, number, lookout.start, look, engine.record.calls)
+        known = Known.of(policy, number, looks.start, look, engine.record.calls)
         fate = watch.fate(run, engine, policy, known)
         lives.append(_Life(fate, number, equities(engine.world)))
     return lives

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
 import abm
-from abm import genesis
+from abm import episodes, genesis, step
 from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
-from abm.montecarlo import foresight, store, tables
-from abm.montecarlo.foresight import Lookout
+from abm.measures.watch import Lookout, Watch, roots
+from abm.montecarlo import course, foresight, horizons, store, tables
+from abm.montecarlo.course import Beginning
+from abm.montecarlo.foresight import Looks
+from abm.montecarlo.horizons import Case
 from abm.montecarlo.plan import Block, Plan
+from abm.scenario import Scenario
+from abm.world import Array
 
 
 @functools.cache
@@ -42,39 +48,113 @@ def run_one(
         The tables of each policy's run, in the order of `policies`.
     """
     scenario = plan.scenario
-    first_runs = run < scenario.outputs.paths_of_first_runs
+    outputs = scenario.outputs
     world = genesis.new_world(scenario, plan.seed(run))
-    if first_runs:
-        interval = round(scenario.outputs.path_interval_s * 1000)
-        world.clock[0]["path_interval_ms"] = interval
-    start = tables.purses(world)
-    audited = run < scenario.outputs.audit_of_first_runs
-    past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid, keep_whole=audited)
-    past.share(policies)
-    lookout, steps = Lookout(world, scenario.outputs.lights_every_s), scenario.time.steps
-    lookout.run_to_wave(past, steps)
-    names, shared_s = tables.Names.of(scenario), past.now_s
-    found = []
-    for policy in policies:
-        engine = past.fork(policy)
-        try:
-            look = lookout.fork().run_to_first_call(engine, steps)
-            nudged = {}
-            if run < scenario.outputs.nudges_of_first_runs:
-                nudged = foresight.nudges(policy, engine.record.calls)
-            engine.run_to(steps)
-            calls = engine.finish().calls
-            more = foresight.columns(look, policy, calls, nudged) | {"shared_s": shared_s}
-            found.append(tables.of_run(engine, start, names, run, more, audited=audited))
-        except PolicyError as error:
-            found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
-        except Exception as error:
-            # A user's settlement has the world in its hands; without one it is our bug.
-            if not policy.is_settled_by_users:
-                raise
-            reason = f"policy {policy.name!r}, settlement: {in_words(error)}"
-            found.append(tables.of_failure(run, policy.name, plan.seed(run), reason))
-    return found
+    if run < outputs.paths_of_first_runs:
+        world.clock[0]["path_interval_ms"] = round(outputs.path_interval_s * 1000)
+    openings = episodes.openings(scenario, plan.seed(run))
+    begun = Beginning(plan.seed(run), course.moment(world), openings)
+    past = Engine(
+        world,
+        policies[0],
+        scenario.run.wave_gap_s,
+        paranoid,
+        keep_whole=run < outputs.audit_of_first_runs,
+        look_every=course.look_every(scenario),
+    )
+    appraised = run < outputs.counterfactual_of_first_runs
+    others = [policy_of(scenario, outputs.counterfactual)] if appraised else []
+    past.share([*policies, *others])
+    looks = Looks(world, outputs.lights_every_s)
+    looks.run_to_wave(past, scenario.time.steps)
+    names = tables.Names.of(scenario)
+    found = [_under(policy, past, plan, run, names, begun, looks) for policy in policies]
+    fork = _fork_under(others[0], past, scenario, found) if others else None
+    unit = world.markets.specs["unit"]
+    return [_as_tables(each, fork, unit, run) for each in found]
+
+
+class _Ran(NamedTuple):
+    """A run under a policy: its tables' columns, and what a fork is held against."""
+
+    policy: str
+    columns: dict[str, tables.Columns]
+    case: Case | None
+
+
+def _under(
+    policy: Policy, past: Engine, plan: Plan, run: int, names: tables.Names,
+    begun: Beginning, looks: Looks,
+) -> _Ran:  # fmt: skip
+    """Fork the past and run on under a policy."""
+    scenario, outputs, engine = plan.scenario, plan.scenario.outputs, past.fork(policy)
+    appraises = run < outputs.counterfactual_of_first_runs
+    audited = run < outputs.audit_of_first_runs
+    watch = Watch(policy, outputs.horizons_s, appraises=appraises)
+    engine.watcher = watch
+    try:
+        look = looks.fork().run_to_first_call(engine, scenario.time.steps)
+        more = {"shared_s": past.now_s}
+        if run < outputs.nudges_of_first_runs:
+            more |= foresight.nudges(policy, engine.record.calls)
+        told = course.follow(engine, scenario, begun)
+        more |= foresight.columns(look, policy, told[0].calls(engine.record.calls))
+        columns = tables.of_run(
+            engine, told, names, more, watch.finish(), scenario.retention,
+            audited=audited,
+        )  # fmt: skip
+        case = horizons.of_run(
+            engine.record.calls, columns["waves"], watch, roots(engine.world),
+            scenario.time.step_ms,
+        )  # fmt: skip
+        return _Ran(policy.name, columns, case)
+    except PolicyError as error:
+        return _Ran(policy.name, tables.of_failure(plan.seed(run), str(error)), None)
+    except Exception as error:
+        # A user's settlement has the world in its hands; without one it is our bug.
+        if not policy.is_settled_by_users:
+            raise
+        reason = f"policy {policy.name!r}, settlement: {in_words(error)}"
+        return _Ran(policy.name, tables.of_failure(plan.seed(run), reason), None)
+
+
+def _fork_under(
+    other: Policy, past: Engine, scenario: Scenario, found: Sequence[_Ran]
+) -> Lookout | None:
+    """Run on under another policy, as far as the others want to be held against it.
+
+    None if that policy is refused.
+    """
+    lookout = Lookout(horizons.asked([each.case for each in found if each.case]))
+    if not lookout.asked:
+        return None
+    engine = past.fork(other)
+    engine.watcher = lookout
+    try:
+        _go_on(engine, min(scenario.time.steps, max(lookout.asked) + 1))
+    except PolicyError:
+        return None
+    return lookout
+
+
+def _as_tables(
+    ran: _Ran, fork: Lookout | None, unit: Array, run: int
+) -> dict[str, pa.Table]:
+    columns = dict(ran.columns)
+    if ran.case is not None:
+        columns["horizons"] = horizons.columns_of(ran.case, fork, unit)
+    return {
+        name: tables.as_table(name, columns.get(name, {}), run, ran.policy)
+        for name in store.SCHEMAS
+    }
+
+
+def _go_on(engine: Engine, until: int) -> None:
+    """Answer the wave that the past stopped at, if it did, and run on."""
+    if int(engine.world.clock[0]["phase"]) == step.WAVING:
+        engine.answer_if_asked()
+    engine.run_to(until)
+    engine.finish()
 
 
 class Done(NamedTuple):

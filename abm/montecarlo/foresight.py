@@ -51,7 +51,7 @@ class Look:
         return self.wave.mark * self.wave.unit
 
 
-class Lookout:
+class Looks:
     """Looks at a run on a clock until a policy is called for the first time.
 
     Parameters
@@ -68,7 +68,7 @@ class Lookout:
         self.start = Look(world)
         self._kept = [self.start]
 
-    def fork(self) -> Lookout:
+    def fork(self) -> Looks:
         """One that has seen the same and goes on by itself."""
         other = copy.copy(self)
         other._kept = list(self._kept)
@@ -141,12 +141,10 @@ def _copied(array: Array) -> Array:
     return array.view(np.uint8).copy().view(array.dtype)
 
 
-def columns(
-    look: Look | None, policy: Policy, calls: Sequence[Call], nudged: dict[str, float]
-) -> dict[str, float]:
-    """What the row of a run says of foresight; `nudged` are columns of :func:`nudges`."""
+def columns(look: Look | None, policy: Policy, calls: Sequence[Call]) -> dict[str, float]:
+    """What the row of a run says of foresight; the calls are those of its first episode."""
     found = judged(look, policy, calls)._asdict()
-    return {f"predict_{name}": value for name, value in found.items()} | nudged
+    return {f"predict_{name}": value for name, value in found.items()}
 
 
 def nudges(policy: Policy, calls: Sequence[Call]) -> dict[str, float]:

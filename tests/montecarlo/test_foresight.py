@@ -11,7 +11,7 @@ from abm import genesis
 from abm import world as w
 from abm.engine import Engine, policy_of
 from abm.montecarlo.blocks import run_one
-from abm.montecarlo.foresight import Look, Lookout
+from abm.montecarlo.foresight import Look, Looks
 from abm.montecarlo.plan import Plan
 from tests import crashes
 
@@ -25,9 +25,9 @@ def past(seed=1, **over):
 @pytest.mark.parametrize("every_s", [1.0, 5.0, 10.0, 1000.0])
 def test_the_look_is_the_last_on_its_clock_that_is_early_enough(every_s):
     engine, steps = past()
-    lookout = Lookout(engine.world, every_s)
-    assert lookout.run_to_wave(engine, steps)
-    look = lookout.run_to_first_call(engine, steps)
+    looks = Looks(engine.world, every_s)
+    assert looks.run_to_wave(engine, steps)
+    look = looks.run_to_first_call(engine, steps)
     assert len(engine.record.calls) == 1
     wanted = every_s * max(engine.now_s // every_s - 1, 0)
     assert look.wave.now_s == wanted
@@ -36,7 +36,7 @@ def test_the_look_is_the_last_on_its_clock_that_is_early_enough(every_s):
 
 def test_looking_changes_nothing():
     looked, steps = past()
-    Lookout(looked.world, 5.0).run_to_wave(looked, steps)
+    Looks(looked.world, 5.0).run_to_wave(looked, steps)
     alone, _ = past()
     alone.run_to(steps, stop_at_wave=True)
     for name, array in w.arrays(looked.world).items():
@@ -46,9 +46,9 @@ def test_looking_changes_nothing():
 def test_a_look_is_of_its_time_not_of_the_wave():
     engine, steps = past()
     start = Look(engine.world).wave
-    lookout = Lookout(engine.world, 1000.0)
-    lookout.run_to_wave(engine, steps)
-    look = lookout.run_to_first_call(engine, steps)
+    looks = Looks(engine.world, 1000.0)
+    looks.run_to_wave(engine, steps)
+    look = looks.run_to_first_call(engine, steps)
     for name in ("candidates", "mark", "open_interest"):
         assert (getattr(look.wave, name) == getattr(start, name)).all()
     assert (look.wave.mark != engine.world.markets.state["mark"]).any()
@@ -56,9 +56,9 @@ def test_a_look_is_of_its_time_not_of_the_wave():
 
 def test_a_run_without_a_wave_has_no_look():
     engine, steps = past(shocks=[], time={"duration_s": 20.0})
-    lookout = Lookout(engine.world, 5.0)
-    assert not lookout.run_to_wave(engine, steps)
-    assert lookout.run_to_first_call(engine, steps) is None
+    looks = Looks(engine.world, 5.0)
+    assert not looks.run_to_wave(engine, steps)
+    assert looks.run_to_first_call(engine, steps) is None
 
 
 @pytest.fixture(scope="module")

@@ -321,6 +321,4 @@ def differences(values: pd.DataFrame) -> pd.DataFrame:
         rows[b, a] = (one.runs, -one.mean, -one.high, -one.low)
     index = pd.MultiIndex.from_tuples(list(rows), names=["policy", "other"])
     columns = ["pairs", "difference", "low", "high"]
-    return pd.DataFrame(list(rows.values()), index, columns).sort_index(
-        sort_remaining=False
-    )
+    return pd.DataFrame(list(rows.values()), index, columns)

@@ -252,7 +252,7 @@ def _asked_shares(told: Told) -> dict[str, pd.DataFrame]:
         return {}
     waves = told.batch.frame("waves", columns=["run", "policy", *columns])
     # Where no rule can raise all of the need, no share is large enough.
-    waves = waves.replace([np.inf], np.nan).dropna()
+    waves = waves[waves["least_largest_share"] <= 1.0].dropna()
     by_run = waves.groupby(["policy", "run"])[columns].mean()
     order = [name for name in told.policies if name in by_run.index.unique("policy")]
     return {

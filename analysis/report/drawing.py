@@ -93,7 +93,7 @@ def inline(figure: Figure, name: str, label: str) -> str:
     box = re.search(r'viewBox="[^"]*"', text)
     opening = (
         f'<svg {box[0] if box else ""} width="{width:.0f}" height="{height:.0f}" '
-        f'role="img" aria-label="{_attribute(label)}">'
+        f'fill="var(--c000000)" role="img" aria-label="{_attribute(label)}">'
     )
     return opening + re.sub(r"\n\s*", "\n", body)
 

@@ -173,6 +173,8 @@ ACCOUNT = np.dtype(
         ("principal", "i8"),
         ("fees", "i8"),
         ("given", "i8"),
+        ("withdrawn", "i8"),
+        ("paid_out", "i8"),
         ("cooldown_ms", "i8"),
         ("first_position", "i4"),
         ("first_order", "i4"),
@@ -190,9 +192,10 @@ ACCOUNT = np.dtype(
 )
 """A margin pool. An isolated position is an account of its own whose `parent` is the
 trader's cross account. `given` is what haircuts of cash and of withdrawals have taken so
-far; `stage` is 1 once the ladder has taken its first slice, `at_bottom` once no rung but
-the wave is left; `debt_market` and `debt_side` say where a liquidation of it last
-traded."""
+far, `paid_out` what was withdrawn less what was deposited since the start, `withdrawn` what
+its owner has taken out in all; `stage` is 1 once the ladder has taken its first slice,
+`at_bottom` once no rung but the wave is left; `debt_market` and `debt_side` say where a
+liquidation of it last traded."""
 
 POSITION = np.dtype(
     [
@@ -340,6 +343,7 @@ TRADER = np.dtype(
         ("closed_lots", "i8"),
         ("leverage", "f8"),
         ("hit", "f8"),
+        ("rebuilt", "i8"),
         ("account", "i4"),
         ("kind", "i4"),
         ("market", "i4"),
@@ -351,8 +355,8 @@ TRADER = np.dtype(
     align=True,
 )
 """A trader: when it acts and reacts next (and the next trader in that slot of the wheel),
-home market, the leverage it likes, and what ADL last took from it: the share of its
-capacity, the market, the signed lots that were closed."""
+home market, the leverage it likes, what ADL last took from it (the share of its capacity,
+the market, the signed lots that were closed), and how often it has rebuilt."""
 
 CROWD = np.dtype([("n_due", "i8"), ("n_hits", "i8"), ("rebuilt", "i8"), ("left", "i8")])
 

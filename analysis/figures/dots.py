@@ -17,6 +17,7 @@ _ROW = 0.265
 _SERIES_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _MARKERS = ("o", "D", "s", "^")
 _WIDE_RANGE = 100.0
+_APART = 0.24
 
 
 @style.styled
@@ -47,7 +48,8 @@ def draw_dots(
         for row, policy in enumerate(rows):
             one_hue = several or len(rows) > MOST_COLOURS
             colour = _SERIES_COLOURS[i] if one_hue else colours[policy]["color"]
-            _draw_dot(axes, row, table.loc[policy], colour, _MARKERS[i], low)
+            place = row + _APART * (i - (len(tables) - 1) / 2)
+            _draw_dot(axes, place, table.loc[policy], colour, _MARKERS[i], low)
         if i == 0:
             _write_values(axes, table, unit)
     axes.set_yticks(range(len(rows)), rows)
@@ -91,7 +93,7 @@ def _scale(axes: Axes, tables: list[pd.DataFrame], unit: str, label: str) -> flo
 
 
 def _draw_dot(
-    axes: Axes, row: int, value: pd.Series, colour: str, marker: str, low: float | None
+    axes: Axes, row: float, value: pd.Series, colour: str, marker: str, low: float | None
 ) -> None:
     middle = float(value["value"])
     if not np.isfinite(middle):

@@ -16,7 +16,7 @@ from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
-from abm.measures.watch import Lookout, Watch, roots
+from abm.measures.watch import Lookout, Watch
 from abm.montecarlo import course, foresight, horizons, store, tables
 from abm.montecarlo.course import Beginning
 from abm.montecarlo.foresight import Looks
@@ -103,10 +103,8 @@ def _under(
             engine, told, names, more, watch.finish(), scenario.retention,
             audited=audited,
         )  # fmt: skip
-        case = horizons.of_run(
-            engine.record.calls, columns["waves"], watch, roots(engine.world),
-            scenario.time.step_ms,
-        )  # fmt: skip
+        time = scenario.time.step_ms, scenario.time.steps
+        case = horizons.of_run(engine.record.calls, columns["waves"], watch, time)
         return _Ran(policy.name, columns, case)
     except PolicyError as error:
         return _Ran(policy.name, tables.of_failure(plan.seed(run), str(error)), None)

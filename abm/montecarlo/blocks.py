@@ -65,7 +65,7 @@ def run_one(
     appraised = run < outputs.counterfactual_of_first_runs
     others = [policy_of(scenario, outputs.counterfactual)] if appraised else []
     past.share([*policies, *others])
-    looks = Looks(world, outputs.lights_every_s)
+    looks = Looks(past.world, outputs.lights_every_s)
     looks.run_to_wave(past, scenario.time.steps)
     names = tables.Names.of(scenario)
     found = [_under(policy, past, plan, run, names, begun, looks) for policy in policies]

@@ -92,6 +92,8 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         *_floats("top_1_share top_10_share top_percent_share"),
         *_floats("least_top_1_share least_top_10_share least_top_percent_share"),
         *_floats("needed_usd tracking_regret_usd fairness_regret_usd regret_usd"),
+        *_floats("predict_spearman predict_kendall predict_brier predict_coverage"),
+        *_floats("jump_largest_usd jump_moved jump_per_usd jump_typical_per_usd"),
     ],
     "waves": [
         *_KEYS,
@@ -314,6 +316,10 @@ fund took over what was `owed`; what was still missing at its start is `carried`
 added to that its deficit. Values but the first are those at its end, with what was taken
 out during the episode; `stayed_value_usd` is that of those who have not made up their minds
 to leave.
+
+The columns `predict_*` of a run are those of `abm.measures.predictability`, empty where
+nobody was touched; `jump_*` those of `abm.measures.brittleness`, of the first call of the
+first runs (see `abm.montecarlo.foresight`).
 
 A row of `audit` is a call of the policy: `abm.adl.audit` makes the call of it again, and
 tells the fields' units."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from abm.montecarlo.store import Batch
 from analysis import style
+from analysis.figures.counterfactual import draw_counterfactual
 from analysis.figures.deficits import draw_deficits
 from analysis.figures.lorenz import draw_lorenz
 from analysis.figures.one_run import draw_one_run
@@ -22,6 +23,7 @@ def draw_all(batch: Batch, folder: str | Path) -> list[Path]:
         "one-run": draw_one_run(batch),
         "who-paid": draw_who_paid(batch, payers),
         "lorenz": draw_lorenz(batch, payers),
+        "counterfactual": draw_counterfactual(batch),
     }
     if int(batch.scenario.get("episodes", {}).get("count", 1)) > 1:
         figures |= {"churn": draw_churn(batch), "episodes": draw_episodes(batch)}

@@ -108,8 +108,9 @@ def _by_trader(parts: Sequence[Taken], traders: Array) -> Taken:
     """All entries together, isolated accounts as the trader they belong to."""
     joined = Taken(*(np.concatenate(part) for part in zip(*parts, strict=True)))
     # Accounts that came with a later episode are nobody's: no fork knows them.
+    trader = np.full(len(joined.account), NONE, np.int64)
     known = joined.account < len(traders)
-    trader = np.where(known, traders[np.where(known, joined.account, 0)], NONE)
+    trader[known] = traders[joined.account[known]]
     return joined._replace(account=trader)
 
 

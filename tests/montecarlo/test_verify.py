@@ -132,6 +132,30 @@ def test_a_forged_cell_is_named_though_the_hashes_fit(copied, table, column):
         assert about[0].recorded != about[0].rebuilt
 
 
+VALUED = [
+    name
+    for name, _ in store.COLUMNS["horizons"]
+    if name.split("_")[0] not in ("run", "policy", "traders", "path", "repriced", "true")
+]
+
+
+@pytest.mark.parametrize("column", VALUED)
+def test_a_forged_value_at_a_horizon_is_named(copied, column):
+    change(copied, "horizons", column)
+    forge(copied)
+    findings = verify(copied).findings
+    (found,) = (f for f in findings if f.table == "horizons" and f.column == column)
+    assert found.run == 0
+    assert found.recorded != found.rebuilt
+
+
+def test_a_gap_follows_from_truth_and_path(copied):
+    change(copied, "horizons", "path_net_usd")
+    forge(copied)
+    (found,) = verify(copied).findings
+    assert (found.table, found.column) == ("horizons", "gap_net_usd")
+
+
 DECIDED = [
     *(
         "short_account",

@@ -445,6 +445,9 @@ class Outputs(Part):
         le=100_000_000,
         description="number of runs of which all is written that waves were decided from",
     )
+    extremes: Flag = Field(
+        False, description="write how bad each market got, of every run (see `adl stress`)"
+    )
 
 
 class Scenario(Part):

@@ -104,13 +104,15 @@ def _market_stages() -> list[Callable[[], object]]:
 
 
 def warm_up_step() -> None:
-    """Take a step, and end a run."""
+    """Take a step, end a run, and ask how far its venue is from being short."""
     from abm.adl.compose import PRESETS, compose
     from abm.engine import Engine
+    from abm.venue.distress import distress
 
     engine = Engine(_tiny_world(), compose("none", PRESETS["none"]))
     engine.run_to(2)
     engine.finish()
+    distress(engine.world)
 
 
 def warm_up_adl() -> None:

@@ -42,13 +42,13 @@ def run_one(
         The tables of each policy's run, in the order of `policies`.
     """
     scenario = plan.scenario
-    first_runs = run < scenario.outputs.paths_of_first_runs
+    outputs = scenario.outputs
     world = genesis.new_world(scenario, plan.seed(run))
-    if first_runs:
-        interval = round(scenario.outputs.path_interval_s * 1000)
+    if outputs.extremes or run < outputs.paths_of_first_runs:
+        interval = round(outputs.path_interval_s * 1000)
         world.clock[0]["path_interval_ms"] = interval
     start = tables.purses(world)
-    audited = run < scenario.outputs.audit_of_first_runs
+    audited = run < outputs.audit_of_first_runs
     past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid, keep_whole=audited)
     past.share(policies)
     past.run_to(scenario.time.steps, stop_at_wave=True)
@@ -58,9 +58,7 @@ def run_one(
         engine = past.fork(policy)
         try:
             _go_on(engine, scenario)
-            found.append(
-                tables.of_run(engine, start, names, run, shared_s, audited=audited)
-            )
+            found.append(tables.of_run(engine, start, names, run, shared_s, outputs))
         except PolicyError as error:
             found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
         except Exception as error:

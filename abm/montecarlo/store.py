@@ -202,6 +202,24 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("vault_usd", "float64"),
         ("insurance_usd", "float64"),
     ],
+    "extremes": [
+        *_KEYS,
+        ("market", "string"),
+        ("deficit_usd", "float64"),
+        ("lowest_log_return", "float64"),
+        ("lowest_log_return_60s", "float64"),
+        ("ordinary_depth_usd", "float64"),
+        ("lowest_depth_60s_usd", "float64"),
+        ("depth_ratio", "float64"),
+        ("largest_open_interest_usd", "float64"),
+        ("book_usd", "float64"),
+        ("unwind_usd", "float64"),
+        ("backstop_usd", "float64"),
+        ("insurance_usd", "float64"),
+        ("shortfall_usd", "float64"),
+        ("vault_used_usd", "float64"),
+        ("insurance_used_usd", "float64"),
+    ],
 }
 """Columns of every table; ``[]`` is an array in each row.
 
@@ -209,7 +227,8 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
 haircut of a run is that of profit, the largest equity share that of equity.
 `bid_depth_usd` is what rests within 1% of the mark. `severity` of a wave is that of its
 first call, `acted` how many of its calls the trigger answered, `withdrawal_cut` the share
-of every withdrawal that is withheld after it; the bounds from `feasible` on are those of
+of every withdrawal that is withheld after it; `extremes` are those of
+`abm.montecarlo.extremes`, written where `outputs.extremes` asks for them; the bounds from `feasible` on are those of
 `abm.adl.bounds`. A row of `audit` is a call of the policy: `abm.adl.audit` makes the call
 of it again, and tells the fields' units."""
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from analysis import intervals
-from analysis.intervals import LEVEL, SEED, Interval
+from analysis.intervals import LEVEL, SEED
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,6 +33,7 @@ stated 95%, by the number of values: simulated samples of a lognormal distributi
 (sigma 1), see the tests. The ordinary percentile interval covered 61%, 84% and 92%."""
 
 _FEWEST = 10
+_FEWEST_IN_TAIL = 2.0
 _CHUNK = 2_000_000
 
 
@@ -96,7 +97,8 @@ def expected_shortfall(
 
     Each resample's deviation is measured by its own standard error, that of
     ``max(x - quantile, 0) / tail`` (Efron and Tibshirani, "An introduction to the
-    bootstrap", 1993, section 12.5). NaN where the tail is less than one value.
+    bootstrap", 1993, section 12.5). NaN where the tail is less than one value, without an
+    interval where it is less than two.
 
     Parameters
     ----------
@@ -112,6 +114,8 @@ def expected_shortfall(
         return Estimate(math.nan, math.nan, math.nan, size, STUDENTISED)
     once = np.ones((1, len(ordered)))
     (found,), (error,) = _tail_moments(ordered, once, tail)
+    if size < _FEWEST_IN_TAIL:
+        return Estimate(float(found), math.nan, math.nan, size, STUDENTISED)
     if error == 0.0:
         return Estimate(float(found), float(found), float(found), size, STUDENTISED)
     low, high = _studentised(ordered, tail, float(found), float(error), level)
@@ -268,8 +272,3 @@ def tail_dependence(x: npt.ArrayLike, y: npt.ArrayLike, tail: float) -> Estimate
     # Ties are broken by the order of runs, alike in both.
     in_x, in_y = (np.argsort(np.argsort(-v, kind="stable")) < worst for v in (x, y))
     return breach_frequency(int((in_x & in_y).sum()), worst)
-
-
-def interval_of(found: Estimate) -> Interval:
-    """The interval of an estimate."""
-    return Interval(found.low, found.high)

@@ -15,7 +15,7 @@ from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
-from abm.montecarlo import store, tables
+from abm.montecarlo import extremes, store, tables
 from abm.montecarlo.plan import Block, Plan
 from abm.scenario import Scenario
 
@@ -42,13 +42,12 @@ def run_one(
         The tables of each policy's run, in the order of `policies`.
     """
     scenario = plan.scenario
-    outputs = scenario.outputs
     world = genesis.new_world(scenario, plan.seed(run))
-    if outputs.extremes or run < outputs.paths_of_first_runs:
-        interval = round(outputs.path_interval_s * 1000)
+    if extremes.needs_paths(scenario.outputs, run):
+        interval = round(scenario.outputs.path_interval_s * 1000)
         world.clock[0]["path_interval_ms"] = interval
     start = tables.purses(world)
-    audited = run < outputs.audit_of_first_runs
+    audited = run < scenario.outputs.audit_of_first_runs
     past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid, keep_whole=audited)
     past.share(policies)
     past.run_to(scenario.time.steps, stop_at_wave=True)
@@ -58,7 +57,8 @@ def run_one(
         engine = past.fork(policy)
         try:
             _go_on(engine, scenario)
-            found.append(tables.of_run(engine, start, names, run, shared_s, outputs))
+            told = tables.of_run(engine, start, names, run, shared_s, audited=audited)
+            found.append(extremes.added(told, engine, names, run, scenario.outputs))
         except PolicyError as error:
             found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
         except Exception as error:

@@ -11,17 +11,17 @@ of a basket of what was open at the start.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from abm.adl.record import Call
-from abm.scenario import Scenario, from_mapping
+from abm.engine import Engine
+from abm.montecarlo.tables import Columns, Names, as_table
+from abm.scenario import Outputs, Scenario, from_mapping
 from abm.units import usd
 from abm.world import Array
-
-Columns = dict[str, Any]
 
 ALL = "(all)"
 """Stands for all markets together; no market can be called so."""
@@ -39,6 +39,10 @@ RUNGS = ("book", "unwind", "backstop", "insurance")
 """Rungs whose notional is told; the others move none."""
 
 _MOST_ROWS = 2_000_000
+_SERIES = (
+    "time_s", "mark_usd", "bid_depth_usd", "ask_depth_usd", "open_interest_usd",
+    "vault_usd", "insurance_usd",
+)  # fmt: skip
 
 
 def without_adl(scenario: Scenario) -> Scenario:
@@ -57,47 +61,65 @@ def without_adl(scenario: Scenario) -> Scenario:
     return from_mapping(data)
 
 
+def needs_paths(outputs: Outputs, run: int) -> bool:
+    """True if the series of a run's markets must be taken."""
+    return outputs.extremes or run < outputs.paths_of_first_runs
+
+
+def added(
+    told: Mapping[str, pa.Table], engine: Engine, names: Names, run: int, outputs: Outputs
+) -> dict[str, pa.Table]:
+    """A finished run's tables with its extremes, if they are asked for.
+
+    Series that were taken for the extremes alone are left out.
+    """
+    rows: Columns = {}
+    paths = told["paths"]
+    if outputs.extremes:
+        begun_usd = engine.world.markets.specs["start"] * names.tick_usd
+        rows = of_run(told, engine.record.calls, names.markets, begun_usd)
+    if run >= outputs.paths_of_first_runs:
+        paths = paths.slice(0, 0)
+    policy = engine.policy.name
+    return {**told, "paths": paths, "extremes": as_table("extremes", rows, run, policy)}
+
+
 def of_run(
-    paths: Columns,
-    liquidations: Columns,
+    told: Mapping[str, pa.Table],
     calls: Sequence[Call],
     markets: Array,
     start_usd: Array,
-    purses: Mapping[str, int],
 ) -> Columns:
     """The rows of a run: markets in order, then all of them.
 
     Parameters
     ----------
-    paths, liquidations : mapping
-        Columns of those tables; every market has a row at every time.
+    told : mapping
+        The run's `paths`, in which every market has a row at every time, `liquidations`
+        and `runs`.
     calls : sequence of Call
         Of the run, in order.
     markets : array of str, shape (markets,)
         Their names.
     start_usd : array of float64, shape (markets,)
         Marks at the start.
-    purses : mapping
-        Equity of `vault` and `insurance` at the start, in quanta.
     """
     n = len(markets)
-    series = {
-        name: np.asarray(paths[name], float).reshape(-1, n)
-        for name in ("mark_usd", "bid_depth_usd", "ask_depth_usd", "open_interest_usd")
-    }
-    times = np.asarray(paths["time_s"], float)[::n]
-    interest = series["open_interest_usd"]
-    returns = _log_returns(series["mark_usd"], start_usd, interest)
-    step_s = float(times[1] - times[0]) if len(times) > 1 else WINDOW_S
-    depth = _with_sum(series["bid_depth_usd"] + series["ask_depth_usd"])
-    ordinary = _ordinary(depth, times, liquidations)
-    rows = max(1, round(WINDOW_S / step_s))
+    paths = {name: told["paths"][name].to_numpy().reshape(-1, n) for name in _SERIES}
+    times = paths["time_s"][:, 0]
+    rows = max(1, round(WINDOW_S / (times[1] - times[0]))) if len(times) > 1 else 1
+    interest = paths["open_interest_usd"]
+    returns = _log_returns(paths["mark_usd"], start_usd, interest)
+    depth = _with_sum(paths["bid_depth_usd"] + paths["ask_depth_usd"])
+    events = told["liquidations"].to_pandas()
+    ordinary = _ordinary(depth, times, float(events["time_s"].min()))
     lowest = pd.DataFrame(depth).rolling(min(rows, len(depth))).mean().min().to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(ordinary > 0.0, lowest / ordinary, np.nan)
+    begun = told["runs"].to_pylist()[0]
     used = {
-        f"{name}_used_usd": _used(usd(start), np.asarray(paths[f"{name}_usd"])[::n], n)
-        for name, start in purses.items()
+        f"{name}_used_usd": _used(begun[f"{name}_start_usd"], paths[f"{name}_usd"])
+        for name in ("vault", "insurance")
     }
     return {
         "market": np.append(markets, ALL),
@@ -108,7 +130,7 @@ def of_run(
         "lowest_depth_60s_usd": lowest,
         "depth_ratio": ratio,
         "largest_open_interest_usd": _with_sum(interest).max(axis=0),
-        **_flows(liquidations, markets),
+        **_flows(events, markets),
         **used,
     }
 
@@ -132,32 +154,28 @@ def _lowest_within(returns: Array, rows: int) -> Array:
     return np.asarray((returns - before).min(axis=0))
 
 
-def _ordinary(depth: Array, times: Array, liquidations: Columns) -> Array:
-    """Median depth before trouble."""
-    begun = np.min(liquidations["time_s"], initial=np.inf)
-    until = max(min(begun, CALM_SHARE * times[-1]), times[0])
+def _ordinary(depth: Array, times: Array, trouble_s: float) -> Array:
+    """Median depth before the first liquidation (NaN if there was none)."""
+    until = max(np.fmin(trouble_s, CALM_SHARE * times[-1]), times[0])
     return np.asarray(np.median(depth[times <= until], axis=0))
 
 
-def _used(start_usd: float, equity: Array, n: int) -> Array:
+def _used(start_usd: float, equity: Array) -> Array:
     """What a purse lost at its lowest, at most all of it; told of all markets alone."""
-    found = np.full(n + 1, np.nan)
-    found[n] = max(0.0, start_usd - max(0.0, float(equity.min())))
+    found = np.full(equity.shape[1] + 1, np.nan)
+    found[-1] = max(0.0, start_usd - max(0.0, float(equity.min())))
     return found
 
 
-def _flows(liquidations: Columns, markets: Array) -> Columns:
+def _flows(events: pd.DataFrame, markets: Array) -> Columns:
     """Notional by rung, and money missing where a purse paid or took over."""
-    order = {name: i for i, name in enumerate(markets)}
-    market = np.array([order[name] for name in liquidations["market"]], np.int64)
-    rung = np.asarray(liquidations["rung"])
+    market = pd.Index(markets).get_indexer(pd.Index(events["market"]))
     found = {}
     for name in RUNGS:
-        here = rung == name
-        found[f"{name}_usd"] = _by_market(
-            market[here], liquidations["notional_usd"][here], len(markets)
-        )
-    short = liquidations["shortfall_usd"]
+        here = (events["rung"] == name).to_numpy()
+        amount = events["notional_usd"].to_numpy()[here]
+        found[f"{name}_usd"] = _by_market(market[here], amount, len(markets))
+    short = events["shortfall_usd"].to_numpy()
     return found | {"shortfall_usd": _by_market(market, short, len(markets))}
 
 

@@ -20,7 +20,7 @@ from abm.montecarlo.runner import worker_pool
 from abm.montecarlo.screening import Promise
 from abm.montecarlo.splitting import RareEvent, Screen
 from abm.scenario import Scenario
-from abm.units import usd
+from abm.units import QUANTA_PER_USD
 from abm.venue.distress import distress
 
 STARTS_A_RUN = 20
@@ -56,7 +56,7 @@ class Distress:
         world = genesis.new_world(self.scenario, seed)
         policy = policy_of(self.scenario, "none")
         engine = Engine(world, policy, self.scenario.run.wave_gap_s, keep_whole=False)
-        return Path(engine, min(0.0, usd(float(distress(world)))))
+        return Path(engine, min(0.0, float(distress(world)) / QUANTA_PER_USD))
 
     def fork(self, state: Path, seed: int) -> Path:
         """The same past; draws come from another seed from now on."""
@@ -88,10 +88,10 @@ class Distress:
         calls = state.engine.record.calls
         if len(calls) > state.calls:
             state.calls = len(calls)
-            return float(usd(calls[-1].short_before))
+            return calls[-1].short_before / QUANTA_PER_USD
         if state.highest >= 0.0:
             return -math.inf
-        return min(0.0, usd(float(distress(state.engine.world))))
+        return min(0.0, float(distress(state.engine.world)) / QUANTA_PER_USD)
 
 
 def deficit_probability(

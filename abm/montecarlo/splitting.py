@@ -216,7 +216,9 @@ def choose_levels(
         cost += spent
         highest = [process.highest(state) for state, _ in ends]
         following = float(np.quantile(highest, 1.0 - share))
-        stuck = bool(levels) and following - levels[-1] < (target - levels[-1]) / _MOST_LEVELS
+        stuck = (
+            bool(levels) and following - levels[-1] < (target - levels[-1]) / _MOST_LEVELS
+        )
         if following >= target or stuck:
             return [*levels, target], cost
         reached, spent = _stage(process, reached, following, effort, stream, screen)
@@ -322,8 +324,8 @@ def inclusion_chances(
         free = chance < 1.0
         left = effort - float(np.count_nonzero(~free))
         if not free.any() or left <= 0.0:
-            return chance
+            return np.asarray(chance)
         grown = size[free] * left / size[free].sum()
         chance[free] = np.minimum(grown, 1.0)
         if grown.max() <= 1.0:
-            return chance
+            return np.asarray(chance)

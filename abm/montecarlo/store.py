@@ -228,9 +228,9 @@ haircut of a run is that of profit, the largest equity share that of equity.
 `bid_depth_usd` is what rests within 1% of the mark. `severity` of a wave is that of its
 first call, `acted` how many of its calls the trigger answered, `withdrawal_cut` the share
 of every withdrawal that is withheld after it; `extremes` are those of
-`abm.montecarlo.extremes`, written where `outputs.extremes` asks for them; the bounds from `feasible` on are those of
-`abm.adl.bounds`. A row of `audit` is a call of the policy: `abm.adl.audit` makes the call
-of it again, and tells the fields' units."""
+`abm.montecarlo.extremes`, written where `outputs.extremes` asks for them; the bounds
+from `feasible` on are those of `abm.adl.bounds`. A row of `audit` is a call of the
+policy: `abm.adl.audit` makes the call of it again, and tells the fields' units."""
 
 
 def _type(kind: str) -> pa.DataType:

@@ -15,9 +15,8 @@ from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.summary import summarise
 from abm.engine import Engine
-from abm.montecarlo import extremes
 from abm.montecarlo.store import SCHEMAS
-from abm.scenario import Outputs, Scenario
+from abm.scenario import Scenario
 from abm.units import usd
 from abm.venue.liquidation import BOOK_RUNG, RUNG_NAMES, shortfall
 from abm.venue.margin import equity_of
@@ -60,15 +59,15 @@ def of_run(
     names: Names,
     run: int,
     shared_s: float,
-    outputs: Outputs,
+    *,
+    audited: bool,
 ) -> dict[str, pa.Table]:
     """All tables of a finished run.
 
     Parameters
     ----------
     engine : Engine
-        After :meth:`Engine.finish`; with its calls whole if they are audited, and the
-        series of its markets if they or the extremes are written.
+        After :meth:`Engine.finish`; with its calls whole if they are audited.
     start : mapping
         :func:`purses` of the world at time zero.
     names : Names
@@ -77,27 +76,21 @@ def of_run(
         Number of the run in the batch.
     shared_s : float
         Seconds of market that were simulated once for all policies.
-    outputs : Outputs
-        Of the scenario: what is kept of which runs.
+    audited : bool
+        Whether to keep what every decision was made from.
     """
     record, world = engine.record, engine.world
     kind = names.kinds[world.ledger.accounts["kind"]]
-    paths = _paths(record.paths, world, names)
     columns: dict[str, Columns] = {
         **of_calls(record.calls, engine.policy, names, kind),
         "liquidations": _liquidations(record.liquidations, world, names, kind),
-        "paths": paths if run < outputs.paths_of_first_runs else {},
-        "audit": _audit(record.calls, kind) if run < outputs.audit_of_first_runs else {},
+        "paths": _paths(record.paths, world, names),
+        "audit": _audit(record.calls, kind) if audited else {},
     }
-    if outputs.extremes:
-        begun_usd = world.markets.specs["start"] * names.tick_usd
-        columns["extremes"] = extremes.of_run(
-            paths, columns["liquidations"], record.calls, names.markets, begun_usd, start
-        )
     columns["runs"] = _run(engine, start, columns) | {"shared_s": [shared_s]}
     return {
-        name: as_table(name, columns.get(name, {}), run, engine.policy.name)
-        for name in SCHEMAS
+        name: as_table(name, rows, run, engine.policy.name)
+        for name, rows in columns.items()
     }
 
 

@@ -2,9 +2,9 @@
 
 Quantiles and value at risk have the exact interval of order statistics, which the
 bootstrap of a quantile approaches; expected shortfall a studentised bootstrap, since the
-ordinary one misses the truth in two of five samples of 64 values (`COVERAGE`); a breach
-frequency Clopper and Pearson's exact interval; a tail exponent the exact one of Pareto
-tails, or a bootstrap over the choice of the threshold as well.
+ordinary one misses the truth in two of five samples of 64 values; a breach frequency
+Clopper and Pearson's exact interval; a tail exponent the exact one of Pareto tails, or a
+bootstrap over the choice of the threshold as well.
 """
 
 from __future__ import annotations
@@ -26,11 +26,6 @@ DRAWS = 2000
 
 FEW_IN_TAIL = 10.0
 """Values in a tail below which its mean is told with a warning."""
-
-COVERAGE = {64: 0.94, 200: 0.94, 1000: 0.95}
-"""How often the interval of the expected shortfall of the worst 5% covered the truth at a
-stated 95%, by the number of values: simulated samples of a lognormal distribution
-(sigma 1), see the tests. The ordinary percentile interval covered 61%, 84% and 92%."""
 
 _FEWEST = 10
 _FEWEST_IN_TAIL = 2.0
@@ -99,6 +94,10 @@ def expected_shortfall(
     ``max(x - quantile, 0) / tail`` (Efron and Tibshirani, "An introduction to the
     bootstrap", 1993, section 12.5). NaN where the tail is less than one value, without an
     interval where it is less than two.
+
+    At a stated 95% it covers the mean of the worst 5% in 94%, 94% and 95% of lognormal
+    samples (sigma 1) of 64, 200 and 1,000 values, and in 94%, 91% and 92% of Pareto samples
+    of exponent 3; the percentile bootstrap in 61%, 84% and 92%, and 61%, 80% and 86%.
 
     Parameters
     ----------
@@ -201,7 +200,7 @@ def hill(values: npt.ArrayLike, threshold: float, level: float = LEVEL) -> Tail:
 
 
 def tail_exponent(
-    values: npt.ArrayLike, level: float = LEVEL, *, fewest: int = _FEWEST, draws: int = 200
+    values: npt.ArrayLike, level: float = LEVEL, *, fewest: int = _FEWEST, draws: int = 100
 ) -> Tail:
     """Hill's estimate above the threshold at which the tail is most like a Pareto.
 
@@ -231,7 +230,7 @@ def tail_exponent(
     return Tail(exponent, float(low), float(high), threshold, above, BOOTSTRAP)
 
 
-_MOST_THRESHOLDS = 60
+_MOST_THRESHOLDS = 30
 
 
 def _closest_pareto(sample: Floats, fewest: int) -> tuple[float, float, int]:

@@ -234,7 +234,7 @@ def _totals(table: pd.DataFrame) -> Table:
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
     shown.add_column("All markets", no_wrap=True)
     for share in _SHOWN:
-        shown.add_column(f"{share:.0%} of runs below", justify="right")
+        shown.add_column(f"{share:.0%} of runs below", justify="right", no_wrap=True)
     for measure in MEASURES:
         values = table[measure.column].dropna().to_numpy(float)
         if len(values) and (np.ptp(values) > 0.0 or values[0] != 0.0):

@@ -15,7 +15,7 @@ from abm.units import INT64_MAX, PPM, QUANTA_PER_USD
 
 if TYPE_CHECKING:
     from abm.rules import Policy, Rung, Venue
-    from abm.scenario import Market, Run, Scenario, Time
+    from abm.scenario import Market, Outputs, Run, Scenario, Time
 
 ALL_MARKETS = "all"
 """What a shock calls all markets at once, so that no market can be called so."""
@@ -111,6 +111,15 @@ def of_run(run: Run) -> Iterator[Fault]:
             yield Fault(("stop", key), f"must be one of run.policies ({known})", name)
     if run.stop.less is not None and run.stop.less == (run.stop.policy or run.policies[0]):
         yield Fault(("stop", "less"), "must be another policy than run.stop.policy")
+
+
+def of_outputs(outputs: Outputs) -> Iterator[Fault]:
+    """Horizons that rise."""
+    horizons = outputs.horizons_s
+    for i in range(1, len(horizons)):
+        if horizons[i] <= horizons[i - 1]:
+            message = f"must be greater than the one before it, {horizons[i - 1]:g}"
+            yield Fault(("horizons_s", i), message, horizons[i])
 
 
 def of_policy(policy: Policy) -> Iterator[Fault]:
@@ -243,3 +252,7 @@ def _of_policies(scenario: Scenario, built_in: Sequence[str]) -> Iterator[Fault]
             yield Fault(("run", "policies", i), message, name)
         elif name in scenario.run.policies[:i]:
             yield Fault(("run", "policies", i), "must be listed only once", name)
+    name = scenario.outputs.counterfactual
+    if name not in known:
+        message = f"must be a built-in policy or one of [policies]; {nearest(name, known)}"
+        yield Fault(("outputs", "counterfactual"), message, name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -25,13 +26,17 @@ from abm.traders.habits import note_hit
 from abm.venue.fund import set_alarms
 from abm.venue.gains import keep_ages, note_gains
 from abm.venue.liquidation import (
-    debt,
+    is_in_debt,
+    is_short,
     is_taking_over,
     let_pass,
     remember_marks,
     shortfall,
 )
 from abm.world import Array, World
+
+_NEVER = 2**62
+"""More steps than any run has."""
 
 
 def policy_of(scenario: Scenario, name: str) -> Policy:
@@ -81,6 +86,20 @@ class Record:
         return Record(list(self.liquidations), list(self.paths), list(self.calls))
 
 
+class Watcher(Protocol):
+    """Looks at a run from outside, without changing it."""
+
+    @property
+    def due(self) -> int | None:
+        """The next step after which it wants to look; None if there is none."""
+
+    def look(self, world: World, step: int) -> None:
+        """Look at the world after a step that was due."""
+
+    def answered(self, world: World, call: Call) -> None:
+        """Look at a call that was answered in the present step."""
+
+
 class Engine:
     """Runs a world under a policy.
 
@@ -96,7 +115,14 @@ class Engine:
         Check every invariant after every step rather than at each wave and at the end.
     keep_whole : bool
         Keep earlier calls whole rather than in brief (see `abm.adl.summary`).
+
+    Attributes
+    ----------
+    watcher : Watcher or None
+        Whoever looks on; forks have none of their own.
     """
+
+    watcher: Watcher | None = None
 
     def __init__(
         self,
@@ -165,9 +191,12 @@ class Engine:
             target = until
             if self.paranoid:
                 target = min(until, int(self.world.clock[0]["step"]) + 1)
+            target = min(target, self._next_look())
             status = step.advance(self.world, target)
             if self.paranoid and status == step.DONE:
                 w.check(self.world)
+            if status == step.DONE:
+                self._let_look()
             if status == step.WAVE and not stop_at_wave:
                 self.answer_if_asked()
             elif status == step.ROOM:
@@ -175,6 +204,16 @@ class Engine:
                 self.world = enlarge.make_room(self.world)
             elif status != step.DONE or target == until:
                 return int(status)
+
+    def _next_look(self) -> int:
+        """The number of completed steps at which the watcher wants to look."""
+        due = None if self.watcher is None else self.watcher.due
+        return _NEVER if due is None else due + 1
+
+    def _let_look(self) -> None:
+        """Let the watcher look if the last step was due."""
+        if self.watcher is not None and self._next_look() == self.world.clock[0]["step"]:
+            self.watcher.look(self.world, int(self.world.clock[0]["step"]) - 1)
 
     def finish(self) -> Record:
         """Drain the logs, check the world a last time, and give the record."""
@@ -195,12 +234,12 @@ class Engine:
         The fund's positions can be closed, or its drawdown made good in cash.
         """
         ledger, risk, markets = self.world.ledger, self.world.risk, self.world.markets
-        if debt(ledger, risk, markets) > 0:
+        if is_in_debt(ledger, risk, markets):
             return True
         media = {stage.settlement.medium for stage in self.policy.stages}
         if "contracts" in media and is_taking_over(ledger, risk):
             return True
-        return media != {"contracts"} and shortfall(ledger, risk, markets) > 0
+        return media != {"contracts"} and bool(is_short(ledger, risk, markets))
 
     def answer_wave(self) -> None:
         """Ask the policy, book its answer, and tell those whom it hit."""
@@ -218,6 +257,8 @@ class Engine:
             w.check(self.world)
         note_gains(self.world.ledger, self.world.markets)
         remember_marks(self.world.markets)
+        if self.watcher is not None:
+            self.watcher.answered(self.world, call)
 
     def _wave_number(self) -> int:
         if not self.record.calls:
@@ -236,23 +277,30 @@ class Engine:
 
 def _tell(world: World, call: Call) -> None:
     """Let everyone who was hit know, so that their habits can react."""
-    fills, haircuts = call.outcome.fills, call.outcome.haircuts
-    share = np.abs(fills["lots"]) / np.maximum(np.abs(fills["held"]), 1)
-    account, market, lots = (fills[name].copy() for name in ("account", "market", "lots"))
-    _tell_all(world, account, market, lots, share)
+    _tell_closed(world, call.outcome.fills)
+    haircuts, decision = call.outcome.haircuts, call.outcome.decision
     if len(haircuts):
-        decision = call.outcome.decision
         paid = np.flatnonzero(decision.amounts)
-        share = haircuts["amount"] / decision.payers.capacity[paid]
-        nothing = np.zeros(len(haircuts), np.int64)
-        _tell_all(world, haircuts["account"].copy(), nothing, nothing, share)
+        _tell_cut(world, haircuts, haircuts["amount"] / decision.payers.capacity[paid])
 
 
 @kernel
-def _tell_all(
-    world: World, accounts: Array, markets: Array, lots: Array, shares: Array
-) -> None:
-    for i in range(accounts.shape[0]):
+def _tell_closed(world: World, fills: Array) -> None:
+    for i in range(fills.shape[0]):
+        fill = fills[i]
+        share = abs(fill.lots) / max(abs(fill.held), 1)
         note_hit(
-            world.crowd, world.ledger.accounts, accounts[i], markets[i], lots[i], shares[i]
+            world.crowd,
+            world.ledger.accounts,
+            fill.account,
+            fill.market,
+            fill.lots,
+            share,
         )
+
+
+@kernel
+def _tell_cut(world: World, haircuts: Array, shares: Array) -> None:
+    for i in range(haircuts.shape[0]):
+        account = haircuts[i].account
+        note_hit(world.crowd, world.ledger.accounts, account, 0, 0, shares[i])

@@ -26,7 +26,7 @@ _DEVIATIONS = 6.0
 # Bytes of a world's arrays by what makes them longer, room to grow included.
 _TICK_BYTES = 24.2
 _QUOTE_BYTES = 288.0
-_ACCOUNT_BYTES = 266.0
+_ACCOUNT_BYTES = 274.0
 _POSITION_BYTES = 80.0
 
 

@@ -123,9 +123,10 @@ def warm_up_adl() -> None:
     from abm.adl.record import Payers
     from abm.adl.wave import gather
     from abm.engine import Engine
+    from abm.venue.gains import keep_ages
     from abm.venue.ledger import stop_cutting_withdrawals
 
-    world = _tiny_world()
+    world = keep_ages(_tiny_world(), [60.0])
     _warm_up_prices(world)
     none = np.zeros(0, np.int64)
     wave = gather(world, 0, True)

@@ -185,6 +185,7 @@ ACCOUNT = np.dtype(
         ("principal", "i8"),
         ("fees", "i8"),
         ("given", "i8"),
+        ("paid_out", "i8"),
         ("cooldown_ms", "i8"),
         ("first_position", "i4"),
         ("first_order", "i4"),
@@ -202,9 +203,9 @@ ACCOUNT = np.dtype(
 )
 """A margin pool. An isolated position is an account of its own whose `parent` is the
 trader's cross account. `given` is what haircuts of cash and of withdrawals have taken so
-far; `stage` is 1 once the ladder has taken its first slice, `at_bottom` once no rung but
-the wave is left; `debt_market` and `debt_side` say where a liquidation of it last
-traded."""
+far, `paid_out` what was withdrawn less what was deposited since the start; `stage` is 1
+once the ladder has taken its first slice, `at_bottom` once no rung but the wave is left;
+`debt_market` and `debt_side` say where a liquidation of it last traded."""
 
 POSITION = np.dtype(
     [

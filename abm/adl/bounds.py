@@ -15,7 +15,7 @@ of lots gives up.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,8 +31,12 @@ HALF = 0.5
 
 
 class Group(NamedTuple):
-    """Payers that serve one need: arrays of int64, shape (payers,), and that need."""
+    """Payers that serve one need: arrays of int64, shape (payers,), and that need.
 
+    `row` is their place among the decision's payers.
+    """
+
+    row: Array
     account: Array
     capacity: Array
     worth: Array
@@ -87,7 +91,9 @@ def uncovered(need: int, capacity: Array, cap: float = 1.0) -> int:
     cap : float
         From 0 to 1.
     """
-    most = capacity if cap >= 1.0 else np.floor(capacity * np.longdouble(cap))
+    if cap >= 1.0:
+        return max(0, need - int(capacity.sum()))
+    most = capacity // 2 if cap == HALF else np.floor(capacity * np.longdouble(cap))
     return max(0, need - int(most.astype(np.int64).sum()))
 
 
@@ -104,10 +110,23 @@ def least_of_top(need: int, capacity: Array, worth: Array, top: int) -> int:
         Units that a payer has, and what all of them are worth.
     top : int
     """
-    order = np.argsort(-capacity, kind="stable")
-    chosen, others = order[:top], order[top:]
-    left = max(0, need - int(capacity[others].sum()))
-    return _cheapest(left, capacity[chosen], worth[chosen])
+    chosen = _largest(capacity, top)
+    others = int(capacity.sum()) - int(capacity[chosen].sum())
+    left = max(0, need - others)
+    return _cheapest(left, capacity[chosen], worth[chosen]) if left else 0
+
+
+def _largest(capacity: Array, top: int) -> Array:
+    """Rows of the `top` largest capacities, falling, ties in the order of rows."""
+    if top < len(capacity):
+        # Found without sorting those that are not among them.
+        least = np.partition(capacity, len(capacity) - top)[len(capacity) - top]
+        above = np.flatnonzero(capacity > least)
+        ties = np.flatnonzero(capacity == least)[: top - len(above)]
+        rows = np.sort(np.concatenate([above, ties]))
+    else:
+        rows = np.arange(len(capacity))
+    return np.asarray(rows[np.argsort(-capacity[rows], kind="stable")])
 
 
 def _cheapest(units: int, capacity: Array, worth: Array) -> int:
@@ -178,12 +197,12 @@ def least_touched(groups: Sequence[Group]) -> int:
     any group needs, and all that they need over the most groups that an account is in.
     """
     each = [least_payers(group.need, group.capacity) for group in groups]
-    if not each:
-        return 0
-    members = [np.unique(g.account[g.capacity > 0]) for g in groups if g.need > 0]
-    accounts = np.concatenate([*members, np.zeros(0, np.int64)])
-    _, times = np.unique(accounts, return_counts=True)
-    return max(*each, math.ceil(sum(each) / int(times.max(initial=1))))
+    most = max(each, default=0)
+    if most == sum(each):
+        return most
+    accounts = [g.account[g.capacity > 0] for g in groups if g.need > 0]
+    times = int(np.bincount(np.concatenate(accounts)).max(initial=1))
+    return max(most, math.ceil(sum(each) / times))
 
 
 def rounding_unit(settlement: Settlement, wave: Wave, payers: Payers) -> int:
@@ -215,12 +234,13 @@ def of_decision(wave: Wave, decision: Decision, settlement: Settlement) -> Bound
         In what they give: it says which need each group serves, and by what it rounds.
     """
     need_group, _ = settlement.need(wave, decision.theta)
-    groups = list(_groups(wave, decision, need_group))
+    groups = groups_of(wave, decision, need_group)
     tops = [_least_of_tops(groups, top) for top in (_one, _ten, _percent)]
+    missing = sum(uncovered(g.need, g.capacity) for g in groups)
     return Bounds(
-        feasible=not any(uncovered(g.need, g.capacity) for g in groups),
+        feasible=missing == 0,
         within_half=not any(uncovered(g.need, g.capacity, HALF) for g in groups),
-        uncovered=sum(uncovered(g.need, g.capacity) for g in groups),
+        uncovered=missing,
         least_largest_share=max(
             (least_largest_share(g.need, g.capacity) for g in groups), default=0.0
         ),
@@ -251,13 +271,26 @@ def of_wave(calls: Sequence[Bounds]) -> Bounds:
     )
 
 
-def _groups(wave: Wave, decision: Decision, need_group: Array) -> Iterator[Group]:
+def groups_of(wave: Wave, decision: Decision, need_group: Array) -> list[Group]:
+    """Payers and need of every group that something is sought of, by rising group.
+
+    Parameters
+    ----------
+    need_group : array of int64
+        The group of each entry of the decision's `need`, see `Settlement.need`.
+    """
     payers = decision.payers
+    order = np.argsort(payers.group, kind="stable")
+    sorted_group = payers.group[order]
     account = wave.candidates["account"][payers.row]
+    found = []
     for group in np.unique(need_group):
-        members = payers.group == group
+        begin, end = np.searchsorted(sorted_group, [group, group + 1])
+        row = order[begin:end]
         need = int(decision.need[need_group == group].sum())
-        yield Group(account[members], payers.capacity[members], payers.worth[members], need)
+        capacity, worth = payers.capacity[row], payers.worth[row]
+        found.append(Group(row, account[row], capacity, worth, need))
+    return found
 
 
 def _least_of_tops(groups: Sequence[Group], top: Callable[[int], int]) -> int:

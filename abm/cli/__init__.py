@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from abm.cli import fund, policies, reading, running, stress
+from abm.cli import fund, policies, reading, running, stress, wave
 from abm.cli.common import app
 
-__all__ = ["app", "fund", "main", "policies", "reading", "running", "stress"]
+__all__ = ["app", "fund", "main", "policies", "reading", "running", "stress", "wave"]
 
 
 def main() -> None:

@@ -14,11 +14,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from abm.adl.record import Call
 from abm.engine import Engine
-from abm.montecarlo.tables import Columns, Names, as_table
+from abm.montecarlo.tables import Columns, Names
 from abm.scenario import Outputs, Scenario, from_mapping
 from abm.units import usd
 from abm.world import Array
@@ -57,6 +56,7 @@ def without_adl(scenario: Scenario) -> Scenario:
     data["outputs"] |= {
         "extremes": True,
         "path_interval_s": every * scenario.time.step_s,
+        "counterfactual_of_first_runs": 0,
     }
     return from_mapping(data)
 
@@ -67,25 +67,22 @@ def needs_paths(outputs: Outputs, run: int) -> bool:
 
 
 def added(
-    told: Mapping[str, pa.Table], engine: Engine, names: Names, run: int, outputs: Outputs
-) -> dict[str, pa.Table]:
-    """A finished run's tables with its extremes, if they are asked for.
+    told: Mapping[str, Columns], engine: Engine, names: Names, run: int, outputs: Outputs
+) -> dict[str, Columns]:
+    """The tables' columns of a finished run with its extremes, if they are asked for.
 
     Series that were taken for the extremes alone are left out.
     """
     rows: Columns = {}
-    paths = told["paths"]
     if outputs.extremes:
         begun_usd = engine.world.markets.specs["start"] * names.tick_usd
         rows = of_run(told, engine.record.calls, names.markets, begun_usd)
-    if run >= outputs.paths_of_first_runs:
-        paths = paths.slice(0, 0)
-    policy = engine.policy.name
-    return {**told, "paths": paths, "extremes": as_table("extremes", rows, run, policy)}
+    paths = told["paths"] if run < outputs.paths_of_first_runs else {}
+    return {**told, "paths": paths, "extremes": rows}
 
 
 def of_run(
-    told: Mapping[str, pa.Table],
+    told: Mapping[str, Columns],
     calls: Sequence[Call],
     markets: Array,
     start_usd: Array,
@@ -95,8 +92,8 @@ def of_run(
     Parameters
     ----------
     told : mapping
-        The run's `paths`, in which every market has a row at every time, `liquidations`
-        and `runs`.
+        Columns of the run's `paths`, in which every market has a row at every time, of its
+        `liquidations` and its row of `runs`.
     calls : sequence of Call
         Of the run, in order.
     markets : array of str, shape (markets,)
@@ -105,20 +102,21 @@ def of_run(
         Marks at the start.
     """
     n = len(markets)
-    paths = {name: told["paths"][name].to_numpy().reshape(-1, n) for name in _SERIES}
+    paths = {name: np.asarray(told["paths"][name]).reshape(-1, n) for name in _SERIES}
     times = paths["time_s"][:, 0]
     rows = max(1, round(WINDOW_S / (times[1] - times[0]))) if len(times) > 1 else 1
     interest = paths["open_interest_usd"]
     returns = _log_returns(paths["mark_usd"], start_usd, interest)
     depth = _with_sum(paths["bid_depth_usd"] + paths["ask_depth_usd"])
-    events = told["liquidations"].to_pandas()
+    events = pd.DataFrame(told["liquidations"])
     ordinary = _ordinary(depth, times, float(events["time_s"].min()))
     lowest = pd.DataFrame(depth).rolling(min(rows, len(depth))).mean().min().to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(ordinary > 0.0, lowest / ordinary, np.nan)
-    begun = told["runs"].to_pylist()[0]
     used = {
-        f"{name}_used_usd": _used(begun[f"{name}_start_usd"], paths[f"{name}_usd"])
+        f"{name}_used_usd": _used(
+            told["runs"][f"{name}_start_usd"][0], paths[f"{name}_usd"]
+        )
         for name in ("vault", "insurance")
     }
     return {

@@ -30,6 +30,11 @@ def _parts(array: str, names: str) -> list[tuple[str, str]]:
     return [("_".join(filter(None, (array, name))), "int64[]") for name in names.split()]
 
 
+def _floats(names: str) -> list[tuple[str, str]]:
+    """Columns of real numbers."""
+    return [(name, "float64") for name in names.split()]
+
+
 COLUMNS: dict[str, list[tuple[str, str]]] = {
     "runs": [
         *_KEYS,
@@ -69,6 +74,14 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("fees_usd", "float64"),
         ("accounts_left", "int64"),
         ("accounts_rebuilt", "int64"),
+        *_floats("breach_share unmet_share"),
+        ("uncoverable_waves", "int64"),
+        *_floats("ptsr pmr ptsr_top pmr_top ptsr_residual pmr_residual"),
+        *_floats("ptsr_residual_top pmr_residual_top rd_nse"),
+        *_floats("gini order_inversions rank_stability optional_share"),
+        *_floats("top_1_share top_10_share top_percent_share"),
+        *_floats("least_top_1_share least_top_10_share least_top_percent_share"),
+        *_floats("needed_usd tracking_regret_usd fairness_regret_usd regret_usd"),
     ],
     "waves": [
         *_KEYS,
@@ -99,6 +112,19 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("least_top_percent_usd", "float64"),
         ("granularity_usd", "float64"),
         ("adl_notional_usd", "float64"),
+        *_floats("largest_loss_usd time_to_cover_s asked_usd"),
+        *_floats("winners_profit_usd winners_equity_usd"),
+        ("coverable", "bool"),
+        ("solvent", "bool"),
+        *_floats("largest_survivor_usd top_survivor_usd"),
+        *_floats("ptsr pmr ptsr_top pmr_top ptsr_residual pmr_residual"),
+        *_floats("ptsr_residual_top pmr_residual_top rd_nse"),
+        ("eligible_accounts", "int64"),
+        *_floats("largest_share largest_equity_share largest_asked_share"),
+        *_floats("gini order_inversions rank_stability"),
+        *_floats("given_usd forced_usd optional_share"),
+        *_floats("top_1_usd top_10_usd top_percent_usd"),
+        *_floats("needed_usd tracking_regret_usd fairness_regret_usd regret_usd"),
     ],
     "haircuts": [
         *_KEYS,
@@ -114,6 +140,17 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("closed_usd", "float64"),
         ("equity_usd", "float64"),
         ("principal_usd", "float64"),
+    ],
+    "horizons": [
+        *_KEYS,
+        ("wave", "int64"),
+        *_floats("horizon_s time_s"),
+        ("accounts", "int64"),
+        *_floats("haircut_usd net_usd needed_usd overshoot_usd"),
+        *_floats("tracking_regret_usd fairness_regret_usd regret_usd"),
+        ("traders", "int64"),
+        *_floats("path_usd path_net_usd repriced_usd repriced_net_usd"),
+        *_floats("true_usd true_net_usd gap_usd gap_net_usd"),
     ],
     "adl_fills": [
         *_KEYS,

@@ -29,7 +29,9 @@ def _scenario():
     return crashes.crash(
         run={"runs": 2, "block": 2, "policies": ["hyperliquid", "pro-rata", "none"]},
         outputs={
-            "paths_of_first_runs": 1, "audit_of_first_runs": 1, "extremes": True
+            "paths_of_first_runs": 1,
+            "audit_of_first_runs": 1,
+            "extremes": True,
         },  # fmt: skip
         population={"accounts": 60, "positions": 55},
         venue={"vault_usd": 2000.0},

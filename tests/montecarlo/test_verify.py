@@ -32,7 +32,7 @@ def _scenario():
             "paths_of_first_runs": 1,
             "audit_of_first_runs": 1,
             "extremes": True,
-        },  # fmt: skip
+        },
         population={"accounts": 60, "positions": 55},
         venue={"vault_usd": 2000.0},
     )

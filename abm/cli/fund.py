@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -33,8 +34,10 @@ def fund(
 
     Example: `adl fund runs/oct10 --capital-cost 0.1 --reputation-cost 4`
     """
-    if reputation_cost == 0.0:
-        fail("--reputation-cost 0: must be above 0, else nothing speaks for a fund")
+    if not 0.0 < reputation_cost < math.inf:
+        fail(f"--reputation-cost {reputation_cost:g}: must be finite and above 0")
+    if not math.isfinite(capital_cost):
+        fail(f"--capital-cost {capital_cost:g}: must be finite")
     with plain_errors():
         from abm.montecarlo.store import Batch
         from analysis import fund as sizing

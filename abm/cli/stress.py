@@ -85,6 +85,8 @@ def stress(
     """
     if check and deficit_usd is None:
         fail("--check: needs --deficit-usd")
+    if deficit_usd is not None and not math.isfinite(deficit_usd):
+        fail(f"--deficit-usd {deficit_usd}: must be a finite number of USD")
     given = list(overrides or ())
     given += [f"run.runs={runs}"] if runs is not None else []
     given += [f"run.seed={seed}"] if seed is not None else []

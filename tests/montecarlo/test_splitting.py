@@ -193,14 +193,14 @@ def test_what_crowds_would_owe_foretells_their_deficits():
 def test_the_estimate_agrees_with_brute_force_on_a_crash_and_says_what_it_gains():
     process = Distress(CRASH)
     ends = []
-    for seed in range(150):
+    for seed in range(120):
         path = process.start(seed + 1)
         process.run(path, math.inf)
         ends.append(path.highest)
     target = float(np.quantile(ends, 0.93))
     brute = float(np.mean(np.array(ends) > target))
-    found = deficit_probability(CRASH, target, effort=20, replications=6, seed=3)
-    apart = math.hypot(math.sqrt(brute * (1 - brute) / 150), found.error)
+    found = deficit_probability(CRASH, target, effort=15, replications=5, seed=3)
+    apart = math.hypot(math.sqrt(brute * (1 - brute) / 120), found.error)
     assert 0.0 < found.probability < 1.0
     assert abs(found.probability - brute) < 4 * apart
     assert found.starts > 0

@@ -83,7 +83,7 @@ BAD = [
     (["stress", "nowhere.toml"], "nowhere.toml"),
     (["stress", MINIMAL, "--check"], "--deficit-usd"),
     (["stress", MINIMAL, "--set", "venue.volt_usd=1"], "volt_usd"),
-    (["stress", MINIMAL, "--deficit-usd", "nan"], "--deficit-usd"),
+    (["stress", MINIMAL, "--deficit-usd", "inf"], "--deficit-usd"),
     (["fund", "nowhere"], "nowhere"),
     (["fund", "nowhere", "--capital-cost", "inf"], "--capital-cost"),
     (["fund", "nowhere", "--reputation-cost", 0], "--reputation-cost"),

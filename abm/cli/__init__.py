@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import sys
 
-from abm.cli import exposure, policies, reading, running, wave
+from abm.cli import exposure, fund, policies, reading, running, stress, wave
 from abm.cli.common import app
 
-__all__ = ["app", "exposure", "main", "policies", "reading", "running", "wave"]
+__all__ = [
+    "app",
+    "exposure",
+    "fund",
+    "main",
+    "policies",
+    "reading",
+    "running",
+    "stress",
+    "wave",
+]
 
 
 def main() -> None:

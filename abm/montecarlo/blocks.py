@@ -17,7 +17,7 @@ from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
 from abm.measures.watch import Lookout, Watch
-from abm.montecarlo import course, foresight, horizons, store, tables
+from abm.montecarlo import course, extremes, foresight, horizons, store, tables
 from abm.montecarlo.course import Beginning
 from abm.montecarlo.foresight import Looks
 from abm.montecarlo.horizons import Case
@@ -50,7 +50,7 @@ def run_one(
     scenario = plan.scenario
     outputs = scenario.outputs
     world = genesis.new_world(scenario, plan.seed(run))
-    if run < outputs.paths_of_first_runs:
+    if extremes.needs_paths(outputs, run):
         world.clock[0]["path_interval_ms"] = round(outputs.path_interval_s * 1000)
     openings = episodes.openings(scenario, plan.seed(run))
     begun = Beginning(plan.seed(run), course.moment(world), openings)
@@ -103,6 +103,7 @@ def _under(
             engine, told, names, more, watch.finish(), scenario.retention,
             audited=audited,
         )  # fmt: skip
+        columns = extremes.added(columns, engine, names, run, outputs)
         time = scenario.time.step_ms, scenario.time.steps
         case = horizons.of_run(engine.record.calls, columns["waves"], watch, time)
         return _Ran(policy.name, columns, case)

@@ -7,9 +7,10 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -274,6 +275,25 @@ def _compute_in_pool(
             f"{folder}: a worker process died (out of memory?): whole blocks are kept, "
             f"`adl resume {folder}` goes on"
         ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def worker_pool(
+    workers: int | None,
+) -> Iterator[Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]]:
+    """A `map` that computes in processes, one a core if None; in this one if only one."""
+    workers = workers or os.cpu_count() or 1
+    if workers == 1:
+        yield map
+        return
+    context = multiprocessing.get_context("forkserver")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+    try:
+        yield pool.map
+    except BrokenProcessPool:
+        raise store.StoreError("a worker process died (out of memory?)") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -36,7 +36,11 @@ COLUMNS = [
 def _scenario():
     return crashes.crash(
         run={"runs": 2, "block": 2, "policies": ["hyperliquid", "pro-rata", "none"]},
-        outputs={"paths_of_first_runs": 1, "audit_of_first_runs": 1},
+        outputs={
+            "paths_of_first_runs": 1,
+            "audit_of_first_runs": 1,
+            "extremes": True,
+        },
         population={"accounts": 60, "positions": 55},
         venue={"vault_usd": 2000.0},
     )

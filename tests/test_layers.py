@@ -24,6 +24,7 @@ FLOORS = (
         "study",
         "design",
         "sweep",
+        "search",
     ),
     ("market", "traders", "venue"),
     ("genesis", "step"),

@@ -15,7 +15,7 @@ of lots gives up.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -87,8 +87,13 @@ def uncovered(need: int, capacity: Array, cap: float = 1.0) -> int:
     cap : float
         From 0 to 1.
     """
-    most = capacity if cap >= 1.0 else np.floor(capacity * np.longdouble(cap))
-    return max(0, need - int(most.astype(np.int64).sum()))
+    if cap >= 1.0:
+        most = capacity
+    elif cap == HALF:
+        most = capacity // 2
+    else:
+        most = np.floor(capacity * np.longdouble(cap)).astype(np.int64)
+    return max(0, need - int(most.sum()))
 
 
 def least_of_top(need: int, capacity: Array, worth: Array, top: int) -> int:
@@ -104,10 +109,19 @@ def least_of_top(need: int, capacity: Array, worth: Array, top: int) -> int:
         Units that a payer has, and what all of them are worth.
     top : int
     """
+    return _least_of_first(need, *_falling(capacity, worth), top)
+
+
+def _falling(capacity: Array, worth: Array) -> tuple[Array, Array]:
+    """Capacity and worth with the largest capacities first."""
     order = np.argsort(-capacity, kind="stable")
-    chosen, others = order[:top], order[top:]
-    left = max(0, need - int(capacity[others].sum()))
-    return _cheapest(left, capacity[chosen], worth[chosen])
+    return capacity[order], worth[order]
+
+
+def _least_of_first(need: int, capacity: Array, worth: Array, top: int) -> int:
+    """As :func:`least_of_top`, with the largest capacities first."""
+    left = max(0, need - int(capacity[top:].sum()))
+    return _cheapest(left, capacity[:top], worth[:top]) if left else 0
 
 
 def _cheapest(units: int, capacity: Array, worth: Array) -> int:
@@ -178,8 +192,8 @@ def least_touched(groups: Sequence[Group]) -> int:
     any group needs, and all that they need over the most groups that an account is in.
     """
     each = [least_payers(group.need, group.capacity) for group in groups]
-    if not each:
-        return 0
+    if len(each) < 2:
+        return sum(each)
     members = [np.unique(g.account[g.capacity > 0]) for g in groups if g.need > 0]
     accounts = np.concatenate([*members, np.zeros(0, np.int64)])
     _, times = np.unique(accounts, return_counts=True)
@@ -216,7 +230,7 @@ def of_decision(wave: Wave, decision: Decision, settlement: Settlement) -> Bound
     """
     need_group, _ = settlement.need(wave, decision.theta)
     groups = list(_groups(wave, decision, need_group))
-    tops = [_least_of_tops(groups, top) for top in (_one, _ten, _percent)]
+    tops = _least_of_tops(groups)
     return Bounds(
         feasible=not any(uncovered(g.need, g.capacity) for g in groups),
         within_half=not any(uncovered(g.need, g.capacity, HALF) for g in groups),
@@ -260,19 +274,11 @@ def _groups(wave: Wave, decision: Decision, need_group: Array) -> Iterator[Group
         yield Group(account[members], payers.capacity[members], payers.worth[members], need)
 
 
-def _least_of_tops(groups: Sequence[Group], top: Callable[[int], int]) -> int:
-    return sum(
-        least_of_top(g.need, g.capacity, g.worth, top(len(g.capacity))) for g in groups
-    )
-
-
-def _one(payers: int) -> int:
-    return 1
-
-
-def _ten(payers: int) -> int:
-    return 10
-
-
-def _percent(payers: int) -> int:
-    return -(-payers // 100)
+def _least_of_tops(groups: Sequence[Group]) -> list[int]:
+    """The least that the largest 1, 10, and 1% of payers of each group must give."""
+    found = [0, 0, 0]
+    for group in groups:
+        capacity, worth = _falling(group.capacity, group.worth)
+        for i, top in enumerate((1, 10, -(-len(capacity) // 100))):
+            found[i] += _least_of_first(group.need, capacity, worth, top)
+    return found

@@ -90,10 +90,11 @@ def _chosen(column: Array, rows: Array) -> Array:
 
 
 def _capacity(call: Call) -> int:
-    rows = call.wave.candidates[call.outcome.decision.payers.row]
+    payers, candidates = call.outcome.decision.payers, call.wave.candidates
     if len(call.outcome.fills):
-        return int((rows["value"] - rows["cost"]).sum())
-    return int(call.outcome.decision.payers.capacity.sum())
+        profit = candidates["value"] - candidates["cost"]
+        return int(profit[payers.row].sum())
+    return int(payers.capacity.sum())
 
 
 def _ranks(score: Array) -> Array:

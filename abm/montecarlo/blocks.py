@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
 from abm.montecarlo import store, tables
+from abm.montecarlo.encoding import Encoder
 from abm.montecarlo.plan import Block, Plan
 from abm.scenario import Scenario
 
@@ -33,12 +35,12 @@ def code_sha256() -> str:
 
 def run_one(
     plan: Plan, run: int, policies: list[Policy], paranoid: bool = False
-) -> list[dict[str, pa.Table]]:
+) -> Iterator[dict[str, pa.Table]]:
     """Run one seed under every policy; the past until the first wave is shared.
 
-    Returns
-    -------
-    list of dict
+    Yields
+    ------
+    dict
         The tables of each policy's run, in the order of `policies`.
     """
     scenario = plan.scenario
@@ -53,23 +55,19 @@ def run_one(
     past.share(policies)
     past.run_to(scenario.time.steps, stop_at_wave=True)
     names, shared_s = tables.Names.of(scenario), past.now_s
-    found = []
     for policy in policies:
         engine = past.fork(policy)
         try:
             _go_on(engine, scenario)
-            found.append(
-                tables.of_run(engine, start, names, run, shared_s, audited=audited)
-            )
+            yield tables.of_run(engine, start, names, run, shared_s, audited=audited)
         except PolicyError as error:
-            found.append(tables.of_failure(run, policy.name, plan.seed(run), str(error)))
+            yield tables.of_failure(run, policy.name, plan.seed(run), str(error))
         except Exception as error:
             # A user's settlement has the world in its hands; without one it is our bug.
             if not policy.is_settled_by_users:
                 raise
             reason = f"policy {policy.name!r}, settlement: {in_words(error)}"
-            found.append(tables.of_failure(run, policy.name, plan.seed(run), reason))
-    return found
+            yield tables.of_failure(run, policy.name, plan.seed(run), reason)
 
 
 def _go_on(engine: Engine, scenario: Scenario) -> None:
@@ -114,12 +112,14 @@ class Computed(NamedTuple):
 def compute_block(plan: Plan, block: Block, paranoid: bool = False) -> Computed:
     """Compute a block."""
     policies = [policy_of(plan.scenario, name) for name in plan.policies]
-    parts = [part for run in block.runs for part in run_one(plan, run, policies, paranoid)]
-    whole = {
-        name: pa.concat_tables([part[name] for part in parts]) for name in store.SCHEMAS
-    }
-    failed = int(sum(whole["runs"]["failed"].to_pylist()))
-    return Computed(failed, store.encoded(whole), watched_values(plan, whole["runs"]))
+    files, runs = Encoder(), []
+    for run in block.runs:
+        for part in run_one(plan, run, policies, paranoid):
+            files.add(part)
+            runs.append(part["runs"])
+    rows = pa.concat_tables(runs)
+    failed = int(sum(rows["failed"].to_pylist()))
+    return Computed(failed, files.finish(), watched_values(plan, rows))
 
 
 def run_block(plan: Plan, block: Block, folder: Path, paranoid: bool = False) -> Done:

@@ -51,13 +51,14 @@ class How(NamedTuple):
 
     `workers` are processes, one a core if None; `paranoid` checks every invariant after
     every step; `quiet` shows no progress bar (there is none either where standard error is
-    no terminal); after `minutes` no new block is begun; `scheduler` is the address of a
-    Dask scheduler whose workers compute the blocks.
+    no terminal), which begins with `title`; after `minutes` no new block is begun;
+    `scheduler` is the address of a Dask scheduler whose workers compute the blocks.
     """
 
     workers: int | None = None
     paranoid: bool = False
     quiet: bool = False
+    title: str | None = None
     minutes: float | None = None
     scheduler: str | None = None
 
@@ -168,6 +169,7 @@ def _go_on_with(
     if manifest["stopped"] is not None:
         blocks = []
     bar = tqdm(
+        desc=how.title,
         total=plan.runs,
         initial=plan.runs - sum(len(block.runs) for block in blocks),
         unit="run",

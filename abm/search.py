@@ -41,7 +41,7 @@ from abm.design import Range
 from abm.faults import Fault
 from abm.fields import Name, Part, Whole
 from abm.scenario import Scenario, ScenarioError
-from abm.sweep import Factor, FactorRange
+from abm.sweep import Factor, FactorRange, grid_of, ranges_of
 from abm.toml_out import value_to_toml
 
 Floats = NDArray[np.float64]
@@ -149,8 +149,8 @@ class Family:
 def _value(factor: Factor, share: float) -> Any:
     if not isinstance(factor, FactorRange):
         return factor[min(int(share * len(factor)), len(factor) - 1)]
-    found = Range(factor.low, factor.high, factor.log).at(np.float64(share))
-    return min(max(float(f"{float(found):.6g}"), factor.low), factor.high)
+    [found] = Range(factor.low, factor.high, factor.log).at(np.array([share]))
+    return min(max(float(f"{found:.6g}"), factor.low), factor.high)
 
 
 @dataclass(frozen=True)
@@ -281,8 +281,6 @@ def over_of(options: Sequence[str]) -> dict[str, Any]:
     ScenarioError
         If an option is not of that form.
     """
-    from abm.sweep import grid_of, ranges_of
-
     found: dict[str, Any] = {}
     for option in options:
         try:

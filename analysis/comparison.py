@@ -59,8 +59,8 @@ def compare(batch: Batch) -> pd.DataFrame:
         ``*_high`` are ends of 95% intervals, each by itself. ``*_less_base`` are mean
         differences to the first policy over the runs that both finished, which share
         seeds; ``*_reduction`` how many times less their variance is than that of a
-        difference between independent seeds. Money is in USD, shares are from 0 to 1; what is undefined is NaN.
-        `attrs` has ``name``, ``runs``, ``first_seed`` and ``base``.
+        difference between independent seeds. Money is in USD, shares are from 0 to 1;
+        what is undefined is NaN. `attrs` has ``name``, ``runs``, ``first_seed`` and ``base``.
     """
     wanted = {
         "run",
@@ -277,7 +277,9 @@ def _as_table(part: pd.DataFrame, base: str, has_others: bool) -> Table:
         for line in _DIFFERENCES:
             shown.add_row(line.label, *(_cell(row, line, signed=True) for row in rows))
             measure = line.measure.removesuffix("_less_base")
-            shown.add_row("  variance, less by", *(_reduction(row, measure) for row in rows))
+            shown.add_row(
+                "  variance, less by", *(_reduction(row, measure) for row in rows)
+            )
     return shown
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ LEVEL = 0.95
 ON_FRONT, UNCLEAR, DOMINATED = "on the front", "within noise", "dominated"
 
 _WIDTH = 100
+_NAME_WIDTH = 32
 
 
 @dataclass(frozen=True)
@@ -150,27 +152,32 @@ def standings(
     """
     signs = np.array([1.0 if goal == "min" else -1.0 for goal in goals])
     n = len(values)
+    runs = sorted(set().union(*(table.index for table in values)))
+    losses = np.stack([table.reindex(runs).to_numpy(float) * signs for table in values])
     means = np.array([table.mean().to_numpy(float) * signs for table in values])
     level = (1.0 - LEVEL) / max(1, len(signs) * n * (n - 1) // 2)
     clear = np.zeros((n, n, len(signs)), bool)
-    for i in range(n):
-        for j in range(n):
-            clear[i, j] = _clearly_less(values[i] * signs, values[j] * signs, level)
+    for i, j in itertools.combinations(range(n), 2):
+        clear[i, j], clear[j, i] = _clearly_less(losses[i] - losses[j], level)
     return [_standing(i, means, clear) for i in range(n)]
 
 
-def _clearly_less(one: pd.DataFrame, other: pd.DataFrame, level: float) -> Any:
-    """In which columns the mean of one is clearly below that of the other, by run."""
-    apart = (one - other).dropna().to_numpy(float)
+def _clearly_less(apart: Floats, level: float) -> tuple[Any, Any]:
+    """In which columns the mean of differences is clearly below zero, and above it."""
+    apart = apart[np.isfinite(apart).all(axis=1)]
     if len(apart) < 2:
-        return np.zeros(apart.shape[1], bool)
+        none = np.zeros(apart.shape[1], bool)
+        return none, none
     mean, spread = apart.mean(axis=0), apart.std(axis=0, ddof=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = mean / (spread / np.sqrt(len(apart)))
-    return (mean < 0) & (stats.t.sf(np.abs(t), len(apart) - 1) < level / 2)
+    enough = stats.t.isf(level / 2, len(apart) - 1)
+    return t < -enough, t > enough
 
 
-def _standing(i: int, means: Floats, clear: npt.NDArray[np.bool_]) -> tuple[str, int | None]:
+def _standing(
+    i: int, means: Floats, clear: npt.NDArray[np.bool_]
+) -> tuple[str, int | None]:
     if not np.isfinite(means[i]).all():
         return DOMINATED, None
     others = [j for j in range(len(means)) if j != i and np.isfinite(means[j]).all()]
@@ -189,10 +196,11 @@ def _standing(i: int, means: Floats, clear: npt.NDArray[np.bool_]) -> tuple[str,
 
 def render_front(front: Front) -> str:
     """The front as text for a terminal: policies are rows, the best of the first first."""
-    shown = Table("Policy", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown.add_column("Policy", min_width=_NAME_WIDTH, max_width=_NAME_WIDTH)
     for measure, goal in zip(front.measures, front.goals, strict=True):
-        shown.add_column(f"{measure} ({goal})", justify="right")
-    shown.add_column("Standing")
+        shown.add_column(f"{measure}\n({goal})", justify="right")
+    shown.add_column("Standing\n")
     table = _sorted(front)
     for policy, row in table.iterrows():
         cells = [_cell(row, measure) for measure in front.measures]
@@ -204,7 +212,7 @@ def render_front(front: Front) -> str:
         f"{front.name}: {len(front.tried)} candidates on seeds {front.searched.start} to "
         f"{front.searched.stop - 1}; what follows is of {runs} runs on seeds "
         f"{front.seeds.start} to {front.seeds.stop - 1}, on which nothing was chosen. "
-        "Beside each mean its 95% interval, below it what the search's seeds said.\n"
+        "Below each mean its 95% interval and, in brackets, what the search's seeds said.\n"
     )
     console.print(shown)
     console.print("\n".join(verdict(front)))
@@ -218,13 +226,14 @@ def verdict(front: Front) -> list[str]:
     kept = int((own["standing"] == ON_FRONT).sum())
     noisy = int((own["standing"] == UNCLEAR).sum())
     found = [
-        f"On fresh seeds {kept} of {len(own)} reported candidates are on the front, {noisy} "
-        f"within noise of being dominated, {len(own) - kept - noisy} dominated."
+        f"On fresh seeds {kept} of {len(own)} reported candidates are on the front, "
+        f"{noisy} within noise of being dominated, {len(own) - kept - noisy} dominated."
     ]
     at_front = int(front.tried["on_front"].sum())
     if at_front > len(own):
         found.append(
-            f"{at_front} were on the front of the search; those furthest apart are reported."
+            f"{at_front} were on the front of the search; reported are those furthest "
+            "apart."
         )
     return found
 
@@ -236,12 +245,13 @@ def _sorted(front: Front) -> pd.DataFrame:
 
 
 def _name(policy: str, row: pd.Series) -> str:
-    values = "\n".join(f"  {key} = {_brief(v)}" for key, v in row["values"].items())
-    return f"{policy}\n{values}" if values else policy
+    return "\n".join([policy, *(_set(key, v) for key, v in row["values"].items())])
 
 
-def _brief(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _set(key: str, value: Any) -> str:
+    text = f"{value:.3g}" if isinstance(value, float) else str(value)
+    between = " = " if len(key) + len(text) < _NAME_WIDTH - 5 else "\n    = "
+    return f"  {key}{between}{text}"
 
 
 def _words(row: pd.Series) -> str:
@@ -256,7 +266,7 @@ def _cell(row: pd.Series, measure: str) -> str:
     ends = notation.span(write(row[f"{measure}_low"]), write(row[f"{measure}_high"]))
     said = write(row[f"{measure}_searched"])
     below = "" if said == notation.UNDEFINED else f"\n({said})"
-    return f"{write(row[measure])}  {ends}{below}"
+    return f"{write(row[measure])}\n{ends}{below}"
 
 
 def writer_of(measure: str) -> Any:

@@ -143,7 +143,7 @@ def is_on_front(losses: Floats) -> NDArray[np.bool_]:
         Less is better. Rows that are not finite are never on the front.
     """
     finite = np.isfinite(losses).all(axis=1)
-    on = finite.copy()
+    on = np.zeros(len(losses), bool)
     for i in np.flatnonzero(finite):
         as_good = (losses <= losses[i]).all(axis=1)
         better = (losses < losses[i]).any(axis=1)

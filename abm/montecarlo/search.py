@@ -87,15 +87,15 @@ def resume_search(folder: Path, **how: Any) -> Path:
             found = _candidates(search, number, tried, means)
             if not found:
                 break
-            policies = {one.name: one.table for one in found}
+            policies: dict[str, Any] = {one.name: one.table for one in found}
             title = f"round {number + 1} of {search.table.rounds}"
             scenario = search.scenario(policies, search.search_seeds, block=1)
             batch = _batch(folder, f"rounds/{number:02d}", scenario, title, how)
             tried += found
             means = np.vstack([means, _means(batch, list(policies), search.measures)])
         chosen = _chosen(search, folder, means)
-        reported = {tried[i].name: tried[i].table for i in chosen}
-        policies = reported | dict.fromkeys(search.base.run.policies)
+        policies = {tried[i].name: tried[i].table for i in chosen}
+        policies |= dict.fromkeys(search.base.run.policies)
         scenario = search.scenario(policies, search.report_seeds, block=1)
         _batch(folder, REPORT, scenario, "report", how)
         _write(folder / FOUND, _records(search, tried, means, chosen))
@@ -174,8 +174,7 @@ def _chosen(search: Search, folder: Path, means: Floats) -> list[int]:
             f"{folder / 'rounds' / '00'}` says why"
         )
     return [
-        int(front[i])
-        for i in candidates.most_apart(losses[front], search.table.members)
+        int(front[i]) for i in candidates.most_apart(losses[front], search.table.members)
     ]
 
 

@@ -66,7 +66,9 @@ def save_front(front: Front, folder: str | Path) -> Path:
 
 def _draw_pair(axes: Axes, front: Front, across: str, up: str) -> None:
     tried = front.tried
-    axes.plot(tried[across], tried[up], ".", color=style.QUIET, alpha=0.45, ms=5, mec="none")
+    axes.plot(
+        tried[across], tried[up], ".", color=style.QUIET, alpha=0.45, ms=5, mec="none"
+    )
     for policy, row in front.found.iterrows():
         colour, marker = _LOOKS[row["standing"]] if row["is_candidate"] else ("k", "D")
         ends = [row[f"{across}_low"], row[f"{across}_high"]]

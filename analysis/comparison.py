@@ -60,7 +60,8 @@ def compare(batch: Batch) -> pd.DataFrame:
         differences to the first policy over the runs that both finished, which share
         seeds; ``*_reduction`` how many times less their variance is than that of a
         difference between independent seeds. Money is in USD, shares are from 0 to 1;
-        what is undefined is NaN. `attrs` has ``name``, ``runs``, ``first_seed`` and ``base``.
+        what is undefined is NaN. `attrs` has ``name``, ``runs``, ``first_seed`` and
+        ``base``.
     """
     wanted = {
         "run",

@@ -40,13 +40,24 @@ def first_round(search: Search) -> list[Candidate]:
     """Candidates all over: Sobol points, as many from every family.
 
     Values that make no policy are left out, and so are those that were there already.
+
+    Raises
+    ------
+    ScenarioError
+        If no values of a family make a policy.
     """
     found: list[Candidate] = []
     families = search.families
     for number, family in enumerate(families):
         wanted = len(range(number, search.table.candidates, len(families)))
         points = unit_sobol(len(family.over), _TRIES * wanted, search.table.seed + number)
-        found += _composed(search, family, points, wanted, 0, found)
+        own = _composed(search, family, points, wanted, 0, found)
+        if not own:
+            raise ScenarioError(
+                f"search.over: no values make a policy of {family.name!r}: "
+                f"{_misfit(family.table(search.base, family.values(points[0])))}"
+            )
+        found += own
     return found
 
 
@@ -114,17 +125,18 @@ def _composed(
         taken.add(_identity(family, values))
         name = f"{family.name}.{len(known) + len(found):03d}"
         table = family.table(search.base, values)
-        if _makes_a_policy(name, table):
+        if _misfit(table) is None:
             found.append(Candidate(name, number, family, place, values, table))
     return found
 
 
-def _makes_a_policy(name: str, table: dict[str, Any]) -> bool:
+def _misfit(table: dict[str, Any]) -> str | None:
+    """Why a table makes no policy, if it does not."""
     try:
-        compose(name, table)
-    except (CompositionError, ScenarioError):
-        return False
-    return True
+        compose("candidate", table)
+    except CompositionError as error:
+        return str(error)
+    return None
 
 
 def _identity(family: Family, values: dict[str, Any]) -> str:

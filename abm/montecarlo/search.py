@@ -50,11 +50,14 @@ def run_search(
 
     Raises
     ------
+    ScenarioError
+        If no values of a policy's keys make a policy.
     StoreError
         If an objective is no column, or the folder exists (unless `overwrite`, and it is
         a search) or cannot be written.
     """
     _check_measures(search)
+    candidates.first_round(search)
     store.create(folder, overwrite=overwrite, index=INDEX)
     scenario, table = search.base.resolved(), search.table.model_dump(mode="json")
     index = {
@@ -129,10 +132,7 @@ def _candidates(
     search: Search, number: int, tried: Sequence[Candidate], means: Floats
 ) -> list[Candidate]:
     if number == 0:
-        found = candidates.first_round(search)
-        if not found:
-            raise StoreError("search.over: no values of these make a policy")
-        return found
+        return candidates.first_round(search)
     return candidates.next_round(search, number, tried, _losses(search, means))
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from abm import search
 from abm.montecarlo import candidates
+from abm.scenario import ScenarioError
 
 MINIMAL = Path(__file__).parents[2] / "configs" / "minimal.toml"
 
@@ -59,6 +61,14 @@ def test_values_that_make_no_policy_are_left_out_and_the_rest_fills_the_range():
     shares = np.array([one.values["severity.share"] for one in found])
     assert np.histogram(np.log10(shares), 4, (-2, 0))[0].min() >= 4
     assert len({one.name for one in found}) == 32
+
+
+def test_a_family_that_is_no_policy_is_refused_with_the_reason():
+    policies = "policies.mine={preset='hyperliquid'}"
+    over = {"policies.mine.allocation.score": ["leverage"]}
+    base = search.load(MINIMAL, [policies], {"over": over})
+    with pytest.raises(ScenarioError, match="make a policy of 'mine': allocation"):
+        candidates.first_round(base)
 
 
 def test_later_rounds_stay_near_the_front_and_reach_the_ends_of_a_range():

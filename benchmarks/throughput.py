@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,38 +85,30 @@ def batch_cost(runs: int, workers: int) -> Cost:
             "--runs", str(runs), "--workers", str(workers), "--out", f"{folder}/run",
             "--no-figures", "--json",
         ]  # fmt: skip
-        before, begun = _children_s(), time.monotonic()
+        begun = time.monotonic()
         child = psutil.Popen(command, stdout=subprocess.DEVNULL)
         peak = driver = 0
+        used: dict[int, float] = {}
         while child.poll() is None:
-            own, others = _memory([child]), _memory(_below(child))
-            driver, peak = max(driver, own), max(peak, own + others)
+            memory = _look_at(child, used)
+            driver = max(driver, memory.get(child.pid, 0))
+            peak = max(peak, sum(memory.values()))
             time.sleep(0.25)
         if child.returncode:
             raise RuntimeError(f"adl run ended with {child.returncode}")
-        return Cost(time.monotonic() - begun, _children_s() - before, peak, driver)
+        return Cost(time.monotonic() - begun, sum(used.values()), peak, driver)
 
 
-def _children_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _below(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _memory(processes: Iterable[psutil.Process]) -> int:
-    total = 0
-    for process in processes:
-        try:
-            total += process.memory_full_info().pss
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return total
+def _look_at(root: psutil.Process, used: dict[int, float]) -> dict[int, int]:
+    """Bytes of a process and all below it; `used` is told their processor time so far."""
+    memory = {}
+    with suppress(psutil.NoSuchProcess):
+        for process in [root, *root.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                used[process.pid] = times.user + times.system
+                memory[process.pid] = process.memory_full_info().pss
+    return memory
 
 
 def batches() -> list[Row]:

@@ -59,6 +59,8 @@ def fraction_of(amount: int, part: int, whole: int) -> int:
     part, whole : int
         `0 <= part <= whole`, `whole > 0`.
     """
+    if part == whole:
+        return amount
     size = abs(amount)
     if 0 <= size < _SMALL and part < _SMALL:
         share: Any = size * part // whole

@@ -15,7 +15,7 @@ from abm.units import INT64_MAX, PPM, QUANTA_PER_USD
 
 if TYPE_CHECKING:
     from abm.rules import Policy, Rung, Venue
-    from abm.scenario import Market, Run, Scenario, Time
+    from abm.scenario import Market, Outputs, Run, Scenario, Time
 
 ALL_MARKETS = "all"
 """What a shock calls all markets at once, so that no market can be called so."""
@@ -113,6 +113,15 @@ def of_run(run: Run) -> Iterator[Fault]:
         yield Fault(("stop", "less"), "must be another policy than run.stop.policy")
 
 
+def of_outputs(outputs: Outputs) -> Iterator[Fault]:
+    """Horizons that rise."""
+    horizons = outputs.horizons_s
+    for i in range(1, len(horizons)):
+        if horizons[i] <= horizons[i - 1]:
+            message = f"must be greater than the one before it, {horizons[i - 1]:g}"
+            yield Fault(("horizons_s", i), message, horizons[i])
+
+
 def of_policy(policy: Policy) -> Iterator[Fault]:
     """All six answers or a preset to take them from; only numbers that are numbers."""
     for name in type(policy).model_fields:
@@ -148,6 +157,7 @@ def of_scenario(scenario: Scenario, built_in: Sequence[str]) -> Iterator[Fault]:
         Names of the policies that need no definition.
     """
     yield from _of_clocks(scenario)
+    yield from _of_fees(scenario)
     yield from _of_names(scenario)
     yield from _of_shocks(scenario)
     yield from _of_crowd(scenario)
@@ -161,6 +171,15 @@ def _of_clocks(scenario: Scenario) -> Iterator[Fault]:
     if interval < step:
         message = f"must be at least time.step_s = {step:g}"
         yield Fault(("venue", "funding_interval_s"), message, interval)
+
+
+def _of_fees(scenario: Scenario) -> Iterator[Fault]:
+    """The fund and the vault do not get more than all fees of calm days."""
+    left = 1.0 - scenario.venue.fees_to_insurance
+    given = scenario.episodes.fees_to_vault
+    if given > left:
+        message = f"must be at most {left:g}, 1 less venue.fees_to_insurance"
+        yield Fault(("episodes", "fees_to_vault"), message, given)
 
 
 def _of_names(scenario: Scenario) -> Iterator[Fault]:
@@ -243,3 +262,7 @@ def _of_policies(scenario: Scenario, built_in: Sequence[str]) -> Iterator[Fault]
             yield Fault(("run", "policies", i), message, name)
         elif name in scenario.run.policies[:i]:
             yield Fault(("run", "policies", i), "must be listed only once", name)
+    name = scenario.outputs.counterfactual
+    if name not in known:
+        message = f"must be a built-in policy or one of [policies]; {nearest(name, known)}"
+        yield Fault(("outputs", "counterfactual"), message, name)

@@ -32,13 +32,18 @@ def _writable(folder: Path) -> bool:
         return False
 
 
+_CONSTANTS = ("units.py", "world/records.py")
+"""Modules without kernels whose numbers and records kernels are compiled with."""
+
+
 def _fingerprint() -> str:
     """Hash of everything that a compiled kernel depends on."""
     digest = hashlib.sha256()
     digest.update(f"{numba.__version__} {llvm.get_host_cpu_name()}".encode())
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
+    root = Path(__file__).parent
+    for source in sorted(root.rglob("*.py")):
         text = source.read_bytes()
-        if b"abm.compiled import" in text:
+        if b"abm.compiled import" in text or source in map(root.joinpath, _CONSTANTS):
             digest.update(source.name.encode())
             digest.update(text)
     return digest.hexdigest()[:16]

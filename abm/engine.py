@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -26,12 +27,18 @@ from abm.venue.fund import set_alarms
 from abm.venue.gains import keep_ages, note_gains
 from abm.venue.liquidation import (
     debt,
+    is_in_debt,
+    is_short,
     is_taking_over,
     let_pass,
     remember_marks,
     shortfall,
 )
+from abm.venue.standing import STANDING, take_standing
 from abm.world import Array, World
+
+_NEVER = 2**62
+"""More steps than any run has."""
 
 
 def policy_of(scenario: Scenario, name: str) -> Policy:
@@ -75,10 +82,33 @@ class Record:
     liquidations: list[Array] = field(default_factory=list)
     paths: list[Array] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    standings: list[Array] = field(default_factory=list)
 
     def copy(self) -> Record:
         """A record that grows apart from this one."""
-        return Record(list(self.liquidations), list(self.paths), list(self.calls))
+        return Record(
+            list(self.liquidations),
+            list(self.paths),
+            list(self.calls),
+            list(self.standings),
+        )
+
+
+class Watcher(Protocol):
+    """Looks at a run from outside, without changing it."""
+
+    @property
+    def due(self) -> int | None:
+        """The next step after which it wants to look; None if there is none."""
+
+    def look(self, world: World, step: int) -> None:
+        """Look at the world after a step that was due."""
+
+    def answered(self, world: World, call: Call) -> None:
+        """Look at a call that was answered in the present step."""
+
+    def began(self, world: World) -> None:
+        """Look at the world in which another episode begins."""
 
 
 class Engine:
@@ -96,7 +126,16 @@ class Engine:
         Check every invariant after every step rather than at each wave and at the end.
     keep_whole : bool
         Keep earlier calls whole rather than in brief (see `abm.adl.summary`).
+    look_every : int
+        Steps between two looks at how the venue stands; 0 for never.
+
+    Attributes
+    ----------
+    watcher : Watcher or None
+        Whoever looks on; forks have none of their own.
     """
+
+    watcher: Watcher | None = None
 
     def __init__(
         self,
@@ -106,13 +145,19 @@ class Engine:
         paranoid: bool = False,
         *,
         keep_whole: bool = True,
+        look_every: int = 0,
     ) -> None:
         self.world = equipped(world, [policy])
         self.policy = policy
         self.wave_gap_s = wave_gap_s
         self.paranoid = paranoid
         self.keep_whole = keep_whole
+        self.look_every = look_every
         self.record = Record()
+        self._calm_ms = 0
+        self._calls_before = self._owed = 0
+        if look_every:
+            self._look()
 
     def share(self, policies: Sequence[Policy]) -> None:
         """Let the world be a past that some policies can share.
@@ -129,9 +174,38 @@ class Engine:
             self.wave_gap_s,
             self.paranoid,
             keep_whole=self.keep_whole,
+            look_every=self.look_every,
         )
         engine.record = self.record.copy()
+        for name in ("_calm_ms", "_calls_before", "_owed"):
+            setattr(engine, name, getattr(self, name))
         return engine
+
+    def go_on_in(self, world: World, calm_ms: int) -> None:
+        """Go on in the world in which the next episode begins.
+
+        Its first wave is another one than the last episode's, and carries what the venue
+        owes now.
+
+        Parameters
+        ----------
+        calm_ms : int
+            Time between the two episodes, which no clock of the world has counted.
+
+        Raises
+        ------
+        BrokenWorldError
+            If an invariant does not hold.
+        """
+        self.world = equipped(world, [self.policy])
+        w.check(self.world)
+        self._calm_ms += calm_ms
+        self._calls_before = len(self.record.calls)
+        self._owed = int(debt(self.world.ledger, self.world.risk, self.world.markets))
+        if self.look_every:
+            self._look()
+        if self.watcher is not None:
+            self.watcher.began(self.world)
 
     @property
     def now_s(self) -> float:
@@ -162,12 +236,12 @@ class Engine:
             If an invariant does not hold.
         """
         while True:
-            target = until
-            if self.paranoid:
-                target = min(until, int(self.world.clock[0]["step"]) + 1)
+            target = min(until, self._stop_before())
             status = step.advance(self.world, target)
             if self.paranoid and status == step.DONE:
                 w.check(self.world)
+            if status == step.DONE:
+                self._let_look()
             if status == step.WAVE and not stop_at_wave:
                 self.answer_if_asked()
             elif status == step.ROOM:
@@ -176,11 +250,41 @@ class Engine:
             elif status != step.DONE or target == until:
                 return int(status)
 
+    def _stop_before(self) -> int:
+        """The next number of completed steps at which there is something to look at."""
+        done = int(self.world.clock[0]["step"])
+        stops = [self._next_look()]
+        if self.paranoid:
+            stops.append(done + 1)
+        if self.look_every:
+            stops.append((done // self.look_every + 1) * self.look_every)
+        return min(stops)
+
+    def _next_look(self) -> int:
+        """The number of completed steps at which the watcher wants to look."""
+        due = None if self.watcher is None else self.watcher.due
+        return _NEVER if due is None else due + 1
+
+    def _let_look(self) -> None:
+        """Look after the last step, and let the watcher look, if it was due."""
+        if self.look_every and self.world.clock[0]["step"] % self.look_every == 0:
+            self._look()
+        if self.watcher is not None and self._next_look() == self.world.clock[0]["step"]:
+            self.watcher.look(self.world, int(self.world.clock[0]["step"]) - 1)
+
     def finish(self) -> Record:
         """Drain the logs, check the world a last time, and give the record."""
         self._drain()
         w.check(self.world)
         return self.record
+
+    def _look(self) -> None:
+        """Write down how the venue stands, unless that has been done already."""
+        row, before = np.zeros(1, STANDING), self.record.standings[-1:]
+        row["at_ms"] = self.world.clock[0]["now_ms"] + self._calm_ms
+        if not before or row["at_ms"] > before[0]["at_ms"]:
+            take_standing(self.world, row[0])
+            self.record.standings.append(row)
 
     def answer_if_asked(self) -> None:
         """Answer the wave that was called, if it is one for this policy."""
@@ -195,12 +299,12 @@ class Engine:
         The fund's positions can be closed, or its drawdown made good in cash.
         """
         ledger, risk, markets = self.world.ledger, self.world.risk, self.world.markets
-        if debt(ledger, risk, markets) > 0:
+        if is_in_debt(ledger, risk, markets):
             return True
         media = {stage.settlement.medium for stage in self.policy.stages}
         if "contracts" in media and is_taking_over(ledger, risk):
             return True
-        return media != {"contracts"} and shortfall(ledger, risk, markets) > 0
+        return media != {"contracts"} and bool(is_short(ledger, risk, markets))
 
     def answer_wave(self) -> None:
         """Ask the policy, book its answer, and tell those whom it hit."""
@@ -210,7 +314,7 @@ class Engine:
         before = wave.total_deficit
         outcome = self.policy.answer(self.world, wave, self.record.calls)
         after = int(shortfall(self.world.ledger, self.world.risk, self.world.markets))
-        carried = self.record.calls[-1].short_after if self.record.calls else 0
+        carried = self._owed if self._is_first else self.record.calls[-1].short_after
         call = Call(wave, outcome, before, after, min(carried, before))
         self.record.calls.append(call)
         _tell(self.world, call)
@@ -218,12 +322,20 @@ class Engine:
             w.check(self.world)
         note_gains(self.world.ledger, self.world.markets)
         remember_marks(self.world.markets)
+        if self.watcher is not None:
+            self.watcher.answered(self.world, call)
 
     def _wave_number(self) -> int:
         if not self.record.calls:
             return 0
         last = self.record.calls[-1].wave
-        return last.number + int(self.now_s - last.now_s > self.wave_gap_s)
+        apart = self._is_first or self.now_s - last.now_s > self.wave_gap_s
+        return last.number + int(apart)
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether no call of this episode has been answered yet."""
+        return len(self.record.calls) == self._calls_before
 
     def _drain(self) -> None:
         """Move the logs of compiled code to the record."""
@@ -236,23 +348,30 @@ class Engine:
 
 def _tell(world: World, call: Call) -> None:
     """Let everyone who was hit know, so that their habits can react."""
-    fills, haircuts = call.outcome.fills, call.outcome.haircuts
-    share = np.abs(fills["lots"]) / np.maximum(np.abs(fills["held"]), 1)
-    account, market, lots = (fills[name].copy() for name in ("account", "market", "lots"))
-    _tell_all(world, account, market, lots, share)
+    _tell_closed(world, call.outcome.fills)
+    haircuts, decision = call.outcome.haircuts, call.outcome.decision
     if len(haircuts):
-        decision = call.outcome.decision
         paid = np.flatnonzero(decision.amounts)
-        share = haircuts["amount"] / decision.payers.capacity[paid]
-        nothing = np.zeros(len(haircuts), np.int64)
-        _tell_all(world, haircuts["account"].copy(), nothing, nothing, share)
+        _tell_cut(world, haircuts, haircuts["amount"] / decision.payers.capacity[paid])
 
 
 @kernel
-def _tell_all(
-    world: World, accounts: Array, markets: Array, lots: Array, shares: Array
-) -> None:
-    for i in range(accounts.shape[0]):
+def _tell_closed(world: World, fills: Array) -> None:
+    for i in range(fills.shape[0]):
+        fill = fills[i]
+        share = abs(fill.lots) / max(abs(fill.held), 1)
         note_hit(
-            world.crowd, world.ledger.accounts, accounts[i], markets[i], lots[i], shares[i]
+            world.crowd,
+            world.ledger.accounts,
+            fill.account,
+            fill.market,
+            fill.lots,
+            share,
         )
+
+
+@kernel
+def _tell_cut(world: World, haircuts: Array, shares: Array) -> None:
+    for i in range(haircuts.shape[0]):
+        account = haircuts[i].account
+        note_hit(world.crowd, world.ledger.accounts, account, 0, 0, shares[i])

@@ -26,7 +26,7 @@ _DEVIATIONS = 6.0
 # Bytes of a world's arrays by what makes them longer, room to grow included.
 _TICK_BYTES = 24.2
 _QUOTE_BYTES = 288.0
-_ACCOUNT_BYTES = 266.0
+_ACCOUNT_BYTES = 290.0
 _POSITION_BYTES = 80.0
 
 
@@ -71,7 +71,18 @@ def bytes_by_key(scenario: Scenario) -> dict[Key, float]:
     found["market_tail", "count"] = tail.count * of_market(scenario.tail_template)
     found["population", "accounts"] = population.accounts * _ACCOUNT_BYTES
     found["population", "positions"] = population.positions * _POSITION_BYTES
+    per_newcomer = population.accounts * _ACCOUNT_BYTES
+    per_newcomer += population.positions * _POSITION_BYTES
+    found["episodes", "newcomers_per_day"] = (
+        _newcomers(scenario) * per_newcomer / population.accounts
+    )
     return found
+
+
+def _newcomers(scenario: Scenario) -> float:
+    """How many accounts arrive after the first episode, on average."""
+    episodes = scenario.episodes
+    return (episodes.count - 1) * episodes.calm_days * episodes.newcomers_per_day
 
 
 def usd_by_key(scenario: Scenario) -> dict[Key, float]:
@@ -99,6 +110,8 @@ def usd_by_key(scenario: Scenario) -> dict[Key, float]:
     found["population", "accounts"] = (
         _likely_most(scenario.population) * usual * max(cost, GRID_HEADROOM)
     )
+    newcomers = _newcomers(scenario) / scenario.population.accounts
+    found["episodes", "newcomers_per_day"] = found["population", "accounts"] * newcomers
     found["population", "equity_cap_usd"] = (
         scenario.population.equity_cap_usd * most * max(worst, GRID_HEADROOM)
     )

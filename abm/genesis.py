@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,28 +42,63 @@ def new_world(scenario: Scenario, seed: int) -> World:
     World
         Balanced (lots of every market sum to zero), every account sound, all armed.
     """
-    markets = list(scenario.all_markets().values())
     crowd = endowments.draw(scenario, seed)
-    house, maker_rows = _makers(scenario, markets, seed)
-    accounts = _accounts(scenario, house, crowd)
-    first_trader = len(accounts) - crowd.n_accounts
-    positions = _positions(accounts, crowd, markets, first_trader)
-    ledger = _ledger(scenario, accounts, positions, crowd, len(markets))
+    house, maker_rows = house_accounts(scenario, seed)
+    accounts = _accounts(house, crowd)
+    first_trader = len(house)
+    traders = trader_rows(crowd.kind, crowd.home, crowd.leverage)
+    traders["account"] = first_trader + np.arange(crowd.n_traders)
+    held = Held(first_trader + crowd.account, crowd.market, crowd.lots, crowd.cost)
+    world = assembled(scenario, seed, accounts, held, traders, maker_rows)
+    # Profits held at the start were paid for by somebody's losses: costs sum to what
+    # the deposits fall short of cash.
+    world.ledger.pots["deposits"] = accounts["cash"].sum() - crowd.cost.sum()
+    open_market(world)
+    return world
+
+
+class Held(NamedTuple):
+    """Positions at the start: account, market, signed lots, signed cost (quanta)."""
+
+    account: Array
+    market: Array
+    lots: Array
+    cost: Array
+
+
+def assembled(
+    scenario: Scenario, seed: int, accounts: Array, held: Held, traders: Array,
+    maker_rows: Array,
+) -> World:  # fmt: skip
+    """A world at time zero around some accounts, their positions and their owners.
+
+    Nobody is awake and no margin has been looked at yet (see :func:`open_market`); the
+    pots know the venue's rates, and of no deposits.
+
+    Parameters
+    ----------
+    accounts, traders, maker_rows : structured arrays
+        Of `world.ACCOUNT`, `world.TRADER` and `world.MAKER_STATE`.
+    """
+    markets = list(scenario.all_markets().values())
     tops, total = _tops(markets)
-    world = World(
+    return World(
         clock=_clock(scenario, seed),
         markets=_markets(scenario, markets, seed),
-        book=_book(scenario, tops, total, len(maker_rows), crowd),
-        ledger=ledger,
+        book=_book(scenario, tops, total, len(maker_rows), len(traders)),
+        ledger=_ledger(scenario, accounts, held, len(traders), len(markets)),
         risk=_risk(scenario, markets, total, len(accounts)),
-        crowd=_crowd(scenario, crowd, first_trader),
+        crowd=_crowd(scenario, traders),
         makers=_maker_room(scenario, maker_rows),
-        inbox=np.zeros(_INBOX + crowd.n_traders // 4, w.REQUEST),
+        inbox=np.zeros(_INBOX + len(traders) // 4, w.REQUEST),
         logs=_logs(len(markets)),
     )
-    _wake_everyone(world, seed)
+
+
+def open_market(world: World) -> None:
+    """Give every trader a first time to act, and look at everybody's margin."""
+    _wake_everyone(world)
     _arm_everyone(world)
-    return world
 
 
 def _clock(scenario: Scenario, seed: int) -> Array:
@@ -156,14 +192,14 @@ def _tops(markets: list[Market]) -> tuple[Array, int]:
 
 
 def _book(
-    scenario: Scenario, tops: Array, total: int, n_makers: int, crowd: Endowments
+    scenario: Scenario, tops: Array, total: int, n_makers: int, n_traders: int
 ) -> w.Book:
     levels = np.zeros(total, w.LEVEL)
     levels["head"] = levels["tail"] = NONE
     last = tops[-1]
     n_words = int(last["first_word"] + last["size"] // 64)
     n_summary = int(last["first_summary"] + -(-(last["size"] // 64) // 64))
-    n_orders = 4096 + 4 * n_makers * scenario.makers.levels + crowd.n_traders // 2
+    n_orders = 4096 + 4 * n_makers * scenario.makers.levels + n_traders // 2
     return w.Book(
         tops=tops,
         levels=levels,
@@ -184,8 +220,9 @@ def free_orders(count: int) -> Array:
     return orders
 
 
-def _makers(scenario: Scenario, markets: list[Market], seed: int) -> tuple[Array, Array]:
-    """House accounts (vault, fund, makers) and the makers' rows."""
+def house_accounts(scenario: Scenario, seed: int) -> tuple[Array, Array]:
+    """House accounts (vault, fund, makers) and the makers' rows, as a seed has them."""
+    markets = list(scenario.all_markets().values())
     shares = []
     for i, market in enumerate(markets):
         u = np.array(
@@ -207,10 +244,11 @@ def _makers(scenario: Scenario, markets: list[Market], seed: int) -> tuple[Array
     capital = scenario.makers.capital_of_depth * makers["share"] * depth[makers["market"]]
     makers["capital"] = np.round(capital * units.QUANTA_PER_USD)
     accounts["cash"][2:] = makers["capital"]
+    accounts["parent"] = accounts["trader"] = NONE
     return accounts, makers
 
 
-def _accounts(scenario: Scenario, house: Array, crowd: Endowments) -> Array:
+def _accounts(house: Array, crowd: Endowments) -> Array:
     """House accounts, then the traders' cross accounts, then their isolated ones."""
     theirs = np.zeros(crowd.n_accounts, w.ACCOUNT)
     theirs["cash"] = crowd.cash
@@ -219,8 +257,6 @@ def _accounts(scenario: Scenario, house: Array, crowd: Endowments) -> Array:
     theirs["parent"] = NONE
     isolated = np.arange(crowd.n_accounts) >= crowd.n_traders
     theirs["parent"][isolated] = len(house) + crowd.owner[isolated]
-    house["parent"] = NONE
-    house["trader"] = NONE
     accounts = np.concatenate([house, theirs])
     accounts["principal"] = accounts["cash"]
     accounts["first_position"] = NONE
@@ -229,16 +265,12 @@ def _accounts(scenario: Scenario, house: Array, crowd: Endowments) -> Array:
     return accounts
 
 
-def _positions(
-    accounts: Array, crowd: Endowments, markets: list[Market], first_trader: int
-) -> Array:
-    count = len(crowd.lots)
-    positions = free_positions(2 * count + _INBOX + crowd.n_traders + 4 * len(markets))
+def _positions(accounts: Array, held: Held, n_traders: int, n_markets: int) -> Array:
+    count = len(held.lots)
+    positions = free_positions(2 * count + _INBOX + n_traders + 4 * n_markets)
     filled = positions[:count]
-    filled["account"] = first_trader + crowd.account
-    filled["market"] = crowd.market
-    filled["lots"] = crowd.lots
-    filled["cost"] = crowd.cost
+    for name, column in zip(held._fields, held, strict=True):
+        filled[name] = column
     # Chain each account's positions: the list begins at the last and runs backwards.
     order = np.argsort(filled["account"], kind="stable")
     owner = filled["account"][order]
@@ -261,15 +293,13 @@ def free_positions(count: int) -> Array:
 
 
 def _ledger(
-    scenario: Scenario, accounts: Array, positions: Array, crowd: Endowments, n_markets: int
+    scenario: Scenario, accounts: Array, held: Held, n_traders: int, n_markets: int
 ) -> w.Ledger:
     venue = scenario.venue
+    positions = _positions(accounts, held, n_traders, n_markets)
     pots = np.zeros(1, w.POTS)
-    # Profits held at the start were paid for by somebody's losses: costs sum to what
-    # the deposits fall short of cash.
-    pots["deposits"] = accounts["cash"].sum() - crowd.cost.sum()
-    pots["free_position"] = len(crowd.lots)
-    pots["used_positions"] = len(crowd.lots)
+    pots["free_position"] = len(held.lots)
+    pots["used_positions"] = len(held.lots)
     pots["backstop"], pots["insurance"] = w.BACKSTOP_ACCOUNT, w.INSURANCE_ACCOUNT
     pots["taker_ppm"] = round(venue.taker_fee_bps * 100)
     pots["maker_ppm"] = round(venue.maker_fee_bps * 100)
@@ -277,7 +307,7 @@ def _ledger(
     pots["insurance_ppm"] = units.ppm(venue.fees_to_insurance)
     pots["self_trade"] = book.SELF_TRADE_NAMES.index(venue.self_trade)
     open_interest = np.zeros(n_markets, np.int64)
-    np.add.at(open_interest, crowd.market, np.maximum(crowd.lots, 0))
+    np.add.at(open_interest, held.market, np.maximum(held.lots, 0))
     return w.Ledger(accounts, positions, pots, open_interest, np.zeros(len(accounts), "i4"))
 
 
@@ -330,7 +360,17 @@ def _rungs(rungs: tuple[Rung, ...]) -> Array:
     return rows
 
 
-def _crowd(scenario: Scenario, crowd: Endowments, first_trader: int) -> w.Crowd:
+def trader_rows(kind: Array, home: Array, leverage: Array) -> Array:
+    """Traders that wait for nothing; whose account is theirs is still to be said."""
+    traders = np.zeros(len(kind), w.TRADER)
+    traders["kind"] = kind
+    traders["market"] = home
+    traders["leverage"] = leverage
+    traders["next"] = traders["next_reaction"] = NONE
+    return traders
+
+
+def _crowd(scenario: Scenario, traders: Array) -> w.Crowd:
     kinds = np.zeros(len(scenario.kinds), w.KIND)
     for row, kind in zip(kinds, scenario.kinds.values(), strict=True):
         row["act_mean_ms"] = kind.act_mean_s * 1000.0
@@ -338,19 +378,13 @@ def _crowd(scenario: Scenario, crowd: Endowments, first_trader: int) -> w.Crowd:
         for field in w.KIND.names or ():
             if field not in ("act_mean_ms", "limit_offset"):
                 row[field] = getattr(kind, field)
-    traders = np.zeros(crowd.n_traders, w.TRADER)
-    traders["account"] = first_trader + np.arange(crowd.n_traders)
-    traders["kind"] = crowd.kind
-    traders["market"] = crowd.home
-    traders["leverage"] = crowd.leverage
-    traders["next"] = traders["next_reaction"] = NONE
     return w.Crowd(
         kinds=kinds,
         traders=traders,
         wheel=np.full((2, _WHEEL_SLOTS), NONE, np.int32),
-        due=np.zeros(2 * crowd.n_traders, np.int64),
-        keys=np.zeros(2 * crowd.n_traders, np.uint64),
-        hits=np.zeros(crowd.n_traders, np.int64),
+        due=np.zeros(2 * len(traders), np.int64),
+        keys=np.zeros(2 * len(traders), np.uint64),
+        hits=np.zeros(len(traders), np.int64),
         state=np.zeros(1, w.CROWD),
     )
 
@@ -391,13 +425,14 @@ def _logs(n_markets: int) -> w.Logs:
     )
 
 
-def _wake_everyone(world: World, seed: int) -> None:
+def _wake_everyone(world: World) -> None:
     """Give every trader a first time to act, drawn from its kind's mean."""
-    crowd = world.crowd
+    crowd, clock = world.crowd, world.clock[0]
+    seed = int(clock["seed"])
     stream = np.random.Generator(np.random.Philox(key=[seed, draws.TRADER_WAKE]))
     mean = crowd.kinds["act_mean_ms"][crowd.traders["kind"]]
     wakes = (stream.exponential(size=len(mean)) * mean).astype(np.int64)
-    _schedule_all(crowd, wakes, int(world.clock[0]["step_ms"]))
+    _schedule_all(crowd, int(clock["now_ms"]) + wakes, int(clock["step_ms"]))
 
 
 @kernel

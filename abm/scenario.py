@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -31,12 +31,14 @@ from abm.fields import (
     Text,
     Whole,
 )
+from abm.lasting import Episodes, Retention
 from abm.loading import ScenarioError
 from abm.prices import Makers, Mark, Oracle, Shock
 from abm.rules import Policy, Rung, Venue
 
 __all__ = [
     "BUILT_IN_POLICIES",
+    "Episodes",
     "Kind",
     "Makers",
     "Mark",
@@ -46,6 +48,7 @@ __all__ = [
     "Outputs",
     "Policy",
     "Population",
+    "Retention",
     "Run",
     "Rung",
     "Scenario",
@@ -429,6 +432,9 @@ class Run(Part):
         return checks.of_run(self)
 
 
+Horizon = Annotated[Real, Field(ge=0.0, le=86_400.0)]
+
+
 class Outputs(Part):
     """What is written besides the tables that every batch has."""
 
@@ -445,6 +451,23 @@ class Outputs(Part):
         le=100_000_000,
         description="number of runs of which all is written that waves were decided from",
     )
+    horizons_s: tuple[Horizon, ...] = Field(
+        (0.0, 0.5, 1.0, 2.0, 5.0, 30.0, 120.0),
+        max_length=32,
+        description="seconds after ADL at which what it took is valued again, rising",
+    )
+    counterfactual: Name = Field(
+        "none", description="policy of the other world that ADL is held against"
+    )
+    counterfactual_of_first_runs: Whole = Field(
+        8,
+        ge=0,
+        le=100_000_000,
+        description="number of runs that are forked and run again under that policy",
+    )
+
+    def _faults(self) -> Iterable[Fault]:
+        return checks.of_outputs(self)
 
 
 class Scenario(Part):
@@ -471,6 +494,8 @@ class Scenario(Part):
     policies: dict[Name, Policy] = Field(
         {}, max_length=256, description="ADL rules by name"
     )
+    retention: Retention = Field(Retention(), description="what haircuts cost later")
+    episodes: Episodes = Field(Episodes(), description="crashes one after the other")
     run: Run = Field(Run(), description="the Monte Carlo plan")
     outputs: Outputs = Field(Outputs(), description="what is written")
 

@@ -104,13 +104,15 @@ def _market_stages() -> list[Callable[[], object]]:
 
 
 def warm_up_step() -> None:
-    """Take a step, and end a run."""
+    """Take a step, end a run, and see off those who leave then."""
     from abm.adl.compose import PRESETS, compose
     from abm.engine import Engine
+    from abm.traders.habits import see_off
 
-    engine = Engine(_tiny_world(), compose("none", PRESETS["none"]))
+    engine = Engine(_tiny_world(), compose("none", PRESETS["none"]), look_every=1)
     engine.run_to(2)
     engine.finish()
+    see_off(engine.world)
 
 
 def warm_up_adl() -> None:
@@ -121,9 +123,10 @@ def warm_up_adl() -> None:
     from abm.adl.record import Payers
     from abm.adl.wave import gather
     from abm.engine import Engine
+    from abm.venue.gains import keep_ages
     from abm.venue.ledger import stop_cutting_withdrawals
 
-    world = _tiny_world()
+    world = keep_ages(_tiny_world(), [60.0])
     _warm_up_prices(world)
     none = np.zeros(0, np.int64)
     wave = gather(world, 0, True)

@@ -273,7 +273,7 @@ def writer_of(measure: str) -> Any:
     """How a measure's values are written, by the ending of its column's name."""
     if measure.endswith("_usd"):
         return notation.usd
-    if measure.endswith(("_share", "_gini")):
+    if measure.endswith("_share") or measure == "gini":
         return notation.share
     return notation.count
 

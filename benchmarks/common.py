@@ -47,16 +47,19 @@ def seconds(
 def interleaved(
     pairs: Iterable[tuple[Callable[[Any], Any], Callable[[], Any]]],
     repetitions: int = REPETITIONS,
+    warm_up: int = 0,
 ) -> list[float]:
     """Medians as :func:`seconds` of several works, taking turns.
 
     On a machine that others use, too, turns are fairer than one block after the other.
+    The first turns, by which caches and the interpreter get warm, do not count.
     """
     works = list(pairs)
     turns = [
-        [seconds(work, prepare, 1) for work, prepare in works] for _ in range(repetitions)
+        [seconds(work, prepare, 1) for work, prepare in works]
+        for _ in range(warm_up + repetitions)
     ]
-    return [statistics.median(column) for column in zip(*turns, strict=True)]
+    return [statistics.median(column) for column in zip(*turns[warm_up:], strict=True)]
 
 
 def table(rows: list[Row]) -> str:

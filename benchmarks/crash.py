@@ -69,7 +69,9 @@ def run() -> list[Row]:
         [
             (lambda engine: engine.run_to(1), lambda: our_engine(world)),
             (lambda engine: engine.on_mark(1, fallen), their_engine),
-        ]
+        ],
+        repetitions=15,
+        warm_up=5,
     )
     engine, peer = our_engine(world), their_engine()
     engine.run_to(1)

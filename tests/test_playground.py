@@ -52,6 +52,27 @@ def test_the_published_example_of_a_transfer_at_bankruptcy():
     assert answer.left == 0
 
 
+def test_what_is_handed_over_of_the_collateral_is_set_off_against_what_a_price_cost(
+    tmp_path,
+):
+    # Aftermath Finance docs, auto-deleveraging: closed at one's own entry price, and what
+    # the bankrupt has left is shared by size. The long of 100 bought at 4,000 with 20,000
+    # sells 40 at 4,100, 40 at 3,800 and 20 at 4,500, which leaves it 26,000.
+    path = tmp_path / "wave.csv"
+    path.write_text(
+        "# mark_usd = 3600\naccount,side,quantity,entry_usd,collateral_usd\n"
+        "bankrupt,long,100,4000,20000\nw1,short,40,4100,30000\n"
+        "w2,short,100,3800,200000\nw3,short,20,4500,5000\n",
+        encoding="utf-8",
+    )
+    answer = ask(path, "aftermath")["aftermath"]
+    profit = np.array([0.0, 40 * 500, 40 * 200, 20 * 900])
+    part = 26_000 * np.array([0.0, 0.4, 0.4, 0.2])
+    assert answer.paid.tolist() == ((profit - part) * 1e6).tolist()
+    assert answer.paid.sum() == answer.wave.total_deficit
+    assert answer.left == 0
+
+
 @pytest.mark.parametrize("policy", ["pro-rata", "capped-pro-rata", "levelling"])
 @pytest.mark.parametrize("severity", [0.0, 0.2, 1.0])
 def test_no_policy_beats_its_bounds(policy, severity):

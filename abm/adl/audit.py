@@ -183,11 +183,19 @@ def _restore_sums(array: Array, worth: Array) -> None:
     array["equity"] = array["cash"] + array["account_profit"]
 
 
-def check(policy: Policy, recorded: Sequence[Call]) -> Iterator[Difference]:
+def check(
+    policy: Policy, recorded: Sequence[Call], owed: Mapping[int, int] | None = None
+) -> Iterator[Difference]:
     """Ask a policy again in every call of a run, and name what it answers otherwise.
 
     Every call is decided on the recorded calls before it, so one false record is not
     blamed on those that follow.
+
+    Parameters
+    ----------
+    owed : mapping, optional
+        By the place of each call that is an episode's first, what the venue owed when the
+        episode began (quanta).
     """
     for number, call in enumerate(recorded):
         try:
@@ -199,6 +207,7 @@ def check(policy: Policy, recorded: Sequence[Call]) -> Iterator[Difference]:
         entries = policy.entries(call.wave, decision)
         yield from _of_booking(call, entries)
         carried = recorded[number - 1].short_after if number else 0
+        carried = (owed or {}).get(number, carried)
         yield from _of_shortfall(call, entries, min(carried, call.short_before))
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from abm.adl.sharing import convex, levelling, leverage, proportional, queue
+from abm.adl.sharing import convex, levelling, leverage, mixing, proportional, queue
 from abm.world import Array
 
 Share = Callable[[Array, Array, int], Array]
@@ -146,8 +146,8 @@ AXIOMS: dict[str, Callable[[Share, Book, np.random.Generator], Counterexample]] 
     "scale": _scale,
     "monotone": _monotone,
     "continuous": _continuous,
-    "equal treatment": _equal,
-    "budget monotone": _budget_monotone,
+    "equal": _equal,
+    "budget": _budget_monotone,
     "full": _full,
 }
 """Each gives two related books and by how much the rule misses the axiom on them."""
@@ -191,10 +191,24 @@ def _capped(capacity: Array, score: Array, budget: int) -> Array:
     return proportional.capped_pro_rata(capacity, cap, budget)
 
 
+def _capped_apart(capacity: Array, score: Array, budget: int) -> Array:
+    return proportional.capped_pro_rata(capacity, 1.0 / score, budget)
+
+
+_MIX = (0.2, 0.8)
+_MIXED = (queue.queue, proportional.risk_weighted)
+
+
+def _mixed(capacity: Array, score: Array, budget: int) -> Array:
+    parts = [rule(capacity, score, budget) for rule in _MIXED]
+    return mixing.mixture(capacity, parts, _MIX, budget)
+
+
 RULES: dict[str, Share] = {
     "pro-rata": lambda capacity, score, budget: proportional.pro_rata(capacity, budget),
     'risk-weighted, risk = "leverage"': proportional.risk_weighted,
     f"capped, cap = {_CAP}": _capped,
+    "capped, cap = 1 / leverage": _capped_apart,
     "levelling": lambda capacity, score, budget: levelling.levelling_down(capacity, budget),
     "leverage-filling": lambda capacity, score, budget: leverage.leverage_filling(
         capacity, capacity / score, budget
@@ -206,14 +220,20 @@ RULES: dict[str, Share] = {
         capacity, capacity.astype(float), budget
     ),
     'queue, score = "leverage"': queue.queue,
+    f"hybrid, weights = {list(_MIX)}": _mixed,
 }
 """Rules of which the axioms are asked, as `adl policies --answers` calls them.
 
 The score of a book stands for leverage, and capacity for profit. Leverage-filling takes
-capacity for the position, so that equity is capacity over leverage.
+capacity for the position, so that equity is capacity over leverage. Caps of one's own, as
+a floor under everybody's equity sets them, are no answer of a policy but the form in which
+arXiv 2512.01112 states capped pro-rata: survivors then change order. The hybrid is the one
+that the paper compares: of a queue and levered pro-rata, here both by leverage.
 """
 
 LEVERED = {
+    "capped, cap = 1 / leverage",
+    f"hybrid, weights = {list(_MIX)}",
     'risk-weighted, risk = "leverage"',
     "leverage-filling",
     'queue, score = "leverage"',
@@ -306,8 +326,8 @@ _TOLD: dict[str, Callable[[Counterexample, str, str], str]] = {
     "scale": _tell_scaled,
     "monotone": _tell_order,
     "continuous": _tell_both,
-    "equal treatment": _tell_alike,
-    "budget monotone": _tell_both,
+    "equal": _tell_alike,
+    "budget": _tell_both,
     "full": _tell_missing,
 }
 

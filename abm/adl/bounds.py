@@ -15,7 +15,7 @@ of lots gives up.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,8 +31,12 @@ HALF = 0.5
 
 
 class Group(NamedTuple):
-    """Payers that serve one need: arrays of int64, shape (payers,), and that need."""
+    """Payers that serve one need: arrays of int64, shape (payers,), and that need.
 
+    `row` is their place among the decision's payers.
+    """
+
+    row: Array
     account: Array
     capacity: Array
     worth: Array
@@ -88,12 +92,9 @@ def uncovered(need: int, capacity: Array, cap: float = 1.0) -> int:
         From 0 to 1.
     """
     if cap >= 1.0:
-        most = capacity
-    elif cap == HALF:
-        most = capacity // 2
-    else:
-        most = np.floor(capacity * np.longdouble(cap)).astype(np.int64)
-    return max(0, need - int(most.sum()))
+        return max(0, need - int(capacity.sum()))
+    most = capacity // 2 if cap == HALF else np.floor(capacity * np.longdouble(cap))
+    return max(0, need - int(most.astype(np.int64).sum()))
 
 
 def least_of_top(need: int, capacity: Array, worth: Array, top: int) -> int:
@@ -109,19 +110,23 @@ def least_of_top(need: int, capacity: Array, worth: Array, top: int) -> int:
         Units that a payer has, and what all of them are worth.
     top : int
     """
-    return _least_of_first(need, *_falling(capacity, worth), top)
+    chosen = _largest(capacity, top)
+    others = int(capacity.sum()) - int(capacity[chosen].sum())
+    left = max(0, need - others)
+    return _cheapest(left, capacity[chosen], worth[chosen]) if left else 0
 
 
-def _falling(capacity: Array, worth: Array) -> tuple[Array, Array]:
-    """Capacity and worth with the largest capacities first."""
-    order = np.argsort(-capacity, kind="stable")
-    return capacity[order], worth[order]
-
-
-def _least_of_first(need: int, capacity: Array, worth: Array, top: int) -> int:
-    """As :func:`least_of_top`, with the largest capacities first."""
-    left = max(0, need - int(capacity[top:].sum()))
-    return _cheapest(left, capacity[:top], worth[:top]) if left else 0
+def _largest(capacity: Array, top: int) -> Array:
+    """Rows of the `top` largest capacities, falling, ties in the order of rows."""
+    if top < len(capacity):
+        # Found without sorting those that are not among them.
+        least = np.partition(capacity, len(capacity) - top)[len(capacity) - top]
+        above = np.flatnonzero(capacity > least)
+        ties = np.flatnonzero(capacity == least)[: top - len(above)]
+        rows = np.sort(np.concatenate([above, ties]))
+    else:
+        rows = np.arange(len(capacity))
+    return np.asarray(rows[np.argsort(-capacity[rows], kind="stable")])
 
 
 def _cheapest(units: int, capacity: Array, worth: Array) -> int:
@@ -192,12 +197,12 @@ def least_touched(groups: Sequence[Group]) -> int:
     any group needs, and all that they need over the most groups that an account is in.
     """
     each = [least_payers(group.need, group.capacity) for group in groups]
-    if len(each) < 2:
-        return sum(each)
-    members = [np.unique(g.account[g.capacity > 0]) for g in groups if g.need > 0]
-    accounts = np.concatenate([*members, np.zeros(0, np.int64)])
-    _, times = np.unique(accounts, return_counts=True)
-    return max(*each, math.ceil(sum(each) / int(times.max(initial=1))))
+    most = max(each, default=0)
+    if most == sum(each):
+        return most
+    accounts = [g.account[g.capacity > 0] for g in groups if g.need > 0]
+    times = int(np.bincount(np.concatenate(accounts)).max(initial=1))
+    return max(most, math.ceil(sum(each) / times))
 
 
 def rounding_unit(settlement: Settlement, wave: Wave, payers: Payers) -> int:
@@ -229,12 +234,13 @@ def of_decision(wave: Wave, decision: Decision, settlement: Settlement) -> Bound
         In what they give: it says which need each group serves, and by what it rounds.
     """
     need_group, _ = settlement.need(wave, decision.theta)
-    groups = list(_groups(wave, decision, need_group))
-    tops = _least_of_tops(groups)
+    groups = groups_of(wave, decision, need_group)
+    tops = [_least_of_tops(groups, top) for top in (_one, _ten, _percent)]
+    missing = sum(uncovered(g.need, g.capacity) for g in groups)
     return Bounds(
-        feasible=not any(uncovered(g.need, g.capacity) for g in groups),
+        feasible=missing == 0,
         within_half=not any(uncovered(g.need, g.capacity, HALF) for g in groups),
-        uncovered=sum(uncovered(g.need, g.capacity) for g in groups),
+        uncovered=missing,
         least_largest_share=max(
             (least_largest_share(g.need, g.capacity) for g in groups), default=0.0
         ),
@@ -265,20 +271,41 @@ def of_wave(calls: Sequence[Bounds]) -> Bounds:
     )
 
 
-def _groups(wave: Wave, decision: Decision, need_group: Array) -> Iterator[Group]:
+def groups_of(wave: Wave, decision: Decision, need_group: Array) -> list[Group]:
+    """Payers and need of every group that something is sought of, by rising group.
+
+    Parameters
+    ----------
+    need_group : array of int64
+        The group of each entry of the decision's `need`, see `Settlement.need`.
+    """
     payers = decision.payers
+    order = np.argsort(payers.group, kind="stable")
+    sorted_group = payers.group[order]
     account = wave.candidates["account"][payers.row]
+    found = []
     for group in np.unique(need_group):
-        members = payers.group == group
+        begin, end = np.searchsorted(sorted_group, [group, group + 1])
+        row = order[begin:end]
         need = int(decision.need[need_group == group].sum())
-        yield Group(account[members], payers.capacity[members], payers.worth[members], need)
-
-
-def _least_of_tops(groups: Sequence[Group]) -> list[int]:
-    """The least that the largest 1, 10, and 1% of payers of each group must give."""
-    found = [0, 0, 0]
-    for group in groups:
-        capacity, worth = _falling(group.capacity, group.worth)
-        for i, top in enumerate((1, 10, -(-len(capacity) // 100))):
-            found[i] += _least_of_first(group.need, capacity, worth, top)
+        capacity, worth = payers.capacity[row], payers.worth[row]
+        found.append(Group(row, account[row], capacity, worth, need))
     return found
+
+
+def _least_of_tops(groups: Sequence[Group], top: Callable[[int], int]) -> int:
+    return sum(
+        least_of_top(g.need, g.capacity, g.worth, top(len(g.capacity))) for g in groups
+    )
+
+
+def _one(payers: int) -> int:
+    return 1
+
+
+def _ten(payers: int) -> int:
+    return 10
+
+
+def _percent(payers: int) -> int:
+    return -(-payers // 100)

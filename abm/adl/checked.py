@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from abm.adl.record import ADL_FILL, CASH_HAIRCUT, Payers
-from abm.adl.settlement.base import Entries, Medium, Rounded, Settlement, bankrupt_group
+from abm.adl.settlement.base import Entries, Medium, Rounded, Settlement
 from abm.adl.settlement.money import Charge
 from abm.adl.wave import Wave
+from abm.compiled import kernel
 from abm.world import Array, World
 
 _MOST = 1 << 62
@@ -58,18 +59,10 @@ def payers(wave: Wave, settlement: Settlement, given: Any) -> Payers:
     """
     found = _columns(given)
     row, group, capacity, worth = found[:4]
-    if not _lie_within(row, len(wave.candidates)):
-        raise RefusedError("gave a row that is no candidate")
-    if not _lie_within(group, 2 * len(wave.mark)):
-        raise RefusedError("gave a number that is no group")
-    if (capacity < 0).any():
-        raise RefusedError("gave a negative capacity")
-    if (worth < 0).any():
-        raise RefusedError("gave a negative worth")
-    if worth.sum(dtype=np.float64) >= _MOST:
-        raise RefusedError("gave more worth than there is money")
-    if _repeats(row, len(wave.candidates)):
-        raise RefusedError("gave a row twice")
+    seen = np.zeros(len(wave.candidates), np.int8)
+    wrong = _wrong_payer(row, group, capacity, worth, seen, 2 * len(wave.mark))
+    if wrong >= 0:
+        raise RefusedError(_WRONG_PAYER[wrong])
     if settlement.medium == "contracts":
         _check_lots(wave, row, group, capacity)
     elif settlement.medium == "charge":
@@ -106,6 +99,41 @@ def _columns(given: Any) -> Payers:
     return Payers(row, group, capacity, worth, tier, kept)
 
 
+_WRONG_PAYER = (
+    "gave a row that is no candidate",
+    "gave a number that is no group",
+    "gave a negative capacity",
+    "gave a negative worth",
+    "gave a row twice",
+    "gave more worth than there is money",
+)
+
+
+@kernel
+def _wrong_payer(
+    row: Array, group: Array, capacity: Array, worth: Array, seen: Array, groups: int
+) -> int:
+    """Which of `_WRONG_PAYER` the first wrong payer is, -1 if there is none.
+
+    `seen` is a zero for each candidate.
+    """
+    total = 0.0
+    for i in range(row.shape[0]):
+        if row[i] < 0 or row[i] >= seen.shape[0]:
+            return 0
+        if group[i] < 0 or group[i] >= groups:
+            return 1
+        if capacity[i] < 0:
+            return 2
+        if worth[i] < 0:
+            return 3
+        if seen[row[i]] == 1:
+            return 4
+        seen[row[i]] = 1
+        total += worth[i]
+    return 5 if total >= _MOST else -1
+
+
 def _lie_within(values: Array, end: int) -> bool:
     """True if all values are at least 0 and less than the end."""
     return len(values) == 0 or bool(values.min() >= 0 and values.max() < end)
@@ -119,11 +147,27 @@ def _repeats(values: Array, end: int) -> bool:
 
 
 def _check_lots(wave: Wave, row: Array, group: Array, capacity: Array) -> None:
-    lots = wave.candidates["lots"][row]
-    if (group != 2 * wave.candidates["market"][row] + (lots < 0)).any():
-        raise RefusedError("gave a payer in the group of another market or side")
-    if (capacity > np.abs(lots)).any():
-        raise RefusedError("gave more capacity than a position has lots")
+    wrong = _wrong_lots(wave.candidates, row, group, capacity)
+    if wrong >= 0:
+        raise RefusedError(_WRONG_LOTS[wrong])
+
+
+_WRONG_LOTS = (
+    "gave a payer in the group of another market or side",
+    "gave more capacity than a position has lots",
+)
+
+
+@kernel
+def _wrong_lots(rows: Array, row: Array, group: Array, capacity: Array) -> int:
+    """Which of `_WRONG_LOTS` the first wrong payer is, -1 if there is none."""
+    for i in range(row.shape[0]):
+        own = rows[row[i]]
+        if group[i] != 2 * own.market + (1 if own.lots < 0 else 0):
+            return 0
+        if capacity[i] > abs(own.lots):
+            return 1
+    return -1
 
 
 def _check_charged(
@@ -163,13 +207,14 @@ def whole(given: Any, count: int, noun: str) -> Array:
     values = given if isinstance(given, np.ndarray) else np.asarray(given)
     if values.shape != (count,):
         raise RefusedError(f"must give {count} {noun}s, gave the shape {values.shape}")
-    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+    kind = values.dtype.kind
+    if kind not in "iuf" or (kind == "f" and not np.isfinite(values).all()):
         raise RefusedError(f"gave a {noun} that is not a number")
-    if (values < 0).any():
-        raise RefusedError(f"gave a negative {noun} ({values.min()})")
-    if (values > _MOST).any():
-        raise RefusedError(f"gave a {noun} beyond any ({values.max()})")
-    if values.dtype.kind == "f" and (values != np.floor(values)).any():
+    if (least := values.min(initial=0)) < 0:
+        raise RefusedError(f"gave a negative {noun} ({least})")
+    if (most := values.max(initial=0)) > _MOST:
+        raise RefusedError(f"gave a {noun} beyond any ({most})")
+    if kind == "f" and (values != np.floor(values)).any():
         raise RefusedError(f"gave a fraction of a lot or quantum as {noun}")
     return values.astype(np.int64)
 
@@ -239,15 +284,15 @@ def need(wave: Wave, medium: Medium, given: Any) -> tuple[Array, Array]:
     count = len(wave.bankrupt) if medium == "contracts" else np.size(much)
     for array in (groups, much):
         _check_integers(array, (count,), "need must give arrays of one length")
-    if not _lie_within(groups, 2 * len(wave.mark)):
-        raise RefusedError("need gave a number that is no group")
-    if (much < 0).any() or much.sum(dtype=np.float64) >= _MOST:
+    if much.min(initial=0) < 0 or much.sum(dtype=np.float64) >= _MOST:
         raise RefusedError("need gave a negative, or more than any")
     if medium == "contracts":
-        if (groups != bankrupt_group(wave)).any():
+        if (groups != wave.bankrupt_group).any():
             raise RefusedError("need gave another group than the bankrupt position's")
         if (much > np.abs(wave.bankrupt["lots"])).any():
             raise RefusedError("need gave more lots than a bankrupt position has")
+    elif not _lie_within(groups, 2 * len(wave.mark)):
+        raise RefusedError("need gave a number that is no group")
     return groups.astype(np.int64), much.astype(np.int64)
 
 

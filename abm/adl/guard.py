@@ -20,8 +20,7 @@ def is_ours(function: Any) -> bool:
     """Whether a function, or an object that is called, is defined in this package."""
     if isinstance(function, Guarded):
         return False
-    module = str(getattr(function, "__module__", ""))
-    return module == "abm" or module.startswith("abm.")
+    return str(getattr(function, "__module__", "")).split(".", 1)[0] == "abm"
 
 
 def call(function: Callable[..., Any], *args: Any) -> Any:

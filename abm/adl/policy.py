@@ -177,10 +177,11 @@ class Policy:
             for tier in tiers:
                 for group in np.flatnonzero(wanted > 0):
                     members = np.flatnonzero((payers.group == group) & asked)
-                    if not tier[members].any():
+                    capacity = tier[members]
+                    if not capacity.any():
                         continue
                     given = self._share_out(
-                        wave, payers, members, tier[members], score[members], wanted[group]
+                        wave, payers, members, capacity, score[members], wanted[group]
                     )
                     amounts[members] += given
                     wanted[group] -= int(given.sum())

@@ -50,7 +50,7 @@ def summarise(call: Call, policy: Policy) -> Summary:
     acted = decision.acted
     return Summary(
         eligible=len(decision.payers.row),
-        capacity=_capacity(call),
+        capacity=_capacity(call, in_contracts=settlement.medium == "contracts"),
         largest_worth=call.largest_worth,
         bounds=bounds.of_decision(call.wave, decision, settlement) if acted else None,
         rank=_ranks(decision.score),
@@ -68,7 +68,8 @@ def in_brief(call: Call, policy: Policy) -> Call:
     row = decision.payers.row[paid]
     wave = replace(
         call.wave,
-        candidates=call.wave.candidates[row],
+        # numpy's own index goes field by field, twenty times as slowly.
+        candidates=np.take(call.wave.candidates, row),
         older_gains=call.wave.older_gains[row],
     )
     columns = [_chosen(column, paid) for column in decision.payers]
@@ -89,12 +90,12 @@ def _chosen(column: Array, rows: Array) -> Array:
     return column[rows] if len(column) else column
 
 
-def _capacity(call: Call) -> int:
-    payers, candidates = call.outcome.decision.payers, call.wave.candidates
-    if len(call.outcome.fills):
-        profit = candidates["value"] - candidates["cost"]
-        return int(profit[payers.row].sum())
-    return int(payers.capacity.sum())
+def _capacity(call: Call, *, in_contracts: bool) -> int:
+    if in_contracts:
+        row, all_rows = call.outcome.decision.payers.row, call.wave.candidates
+        # Field by field: picking whole records is slow.
+        return int((all_rows["value"][row] - all_rows["cost"][row]).sum())
+    return int(call.outcome.decision.payers.capacity.sum())
 
 
 def _ranks(score: Array) -> Array:

@@ -159,7 +159,7 @@ VENUES: dict[str, Preset] = {
     ),
     "dydx-v4": Preset(
         "venue",
-        "accounts from a random one on, at most 500, at bankruptcy; none made less healthy",
+        "from a random account on, at most 500, at bankruptcy; none made less healthy",
         "github.com/dydxprotocol/v4-chain@84d4664, protocol/x/clob/keeper/deleveraging.go",
         "dydx-v4",
         (
@@ -195,7 +195,7 @@ VENUES: dict[str, Preset] = {
     ),
     "gmx": Preset(
         "venue",
-        "when profit is above 85% of the pool: winners closed at the oracle price, to 77%",
+        "profit above 85% of the pool: winners are closed at the oracle price, to 77%",
         "github.com/gmx-io/gmx-synthetics@a5c0c88, contracts/adl/AdlUtils.sol, "
         "exchange/AdlHandler.sol; config/markets.ts",
         "binance",

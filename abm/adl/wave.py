@@ -8,6 +8,7 @@ parts get arrays, never the market.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,15 @@ class Wave:
         """Money missing in quanta."""
         return int(self.deficit.sum())
 
+    @cached_property
+    def bankrupt_group(self) -> Array:
+        """The group that each bankrupt position forms with those who stand against it.
+
+        ``2 * market + 1`` for longs and ``2 * market`` for shorts, shape (bankrupt,).
+        """
+        rows = self.bankrupt
+        return np.asarray(2 * rows["market"] + (rows["lots"] > 0), np.int64)
+
     def without_candidates(self) -> Wave:
         """What a trigger sees: who is short, prices and the fund, not who could pay."""
         nobody = self.candidates[:0]
@@ -176,8 +186,9 @@ class Wave:
 
 @kernel
 def _gather_short(
-    ledger: Ledger, risk: Risk, markets: Markets, accounts: Array, deficits: Array
-) -> int:
+    ledger: Ledger, risk: Risk, markets: Markets, accounts: Array, deficits: Array,
+    debt_markets: Array, debt_sides: Array,
+) -> int:  # fmt: skip
     """Write down who is short; return how many. Two more rows than are watched."""
     pots = ledger.pots[0]
     count = 0
@@ -199,6 +210,8 @@ def _gather_short(
         if equity < floor or to_close:
             accounts[count] = account
             deficits[count] = max(0, floor - equity)
+            debt_markets[count] = ledger.accounts[account].debt_market
+            debt_sides[count] = ledger.accounts[account].debt_side
             count += 1
     return count
 
@@ -217,9 +230,11 @@ def _gather_bankrupt(
     """
     found = 0
     for i in range(count):
-        _, maintenance, _ = health(ledger, risk, markets, accounts[i])
         equity = -deficits[i]
+        maintenance = 0
         slot = ledger.accounts[accounts[i]].first_position
+        if slot != NONE and ledger.positions[slot].next != NONE:
+            _, maintenance, _ = health(ledger, risk, markets, accounts[i])
         while slot != NONE:
             position = ledger.positions[slot]
             spec = markets.specs[position.market]
@@ -230,13 +245,13 @@ def _gather_bankrupt(
             row.lots = position.lots
             row.cost = position.cost
             row.value = position.lots * markets.state[position.market].mark * spec.unit
-            own = maintenance_of(risk.tiers, spec, abs(row.value))
             part = equity
             if position.next != NONE:
+                own = maintenance_of(risk.tiers, spec, abs(row.value))
                 part = floor_fraction(equity, own, max(maintenance, 1))
+                maintenance -= own
             row.bankruptcy = row.value - part
             equity -= part
-            maintenance -= own
             sides[0 if position.lots > 0 else 1, position.market] = 1
             found += 1
             slot = position.next
@@ -261,7 +276,7 @@ def _gather_candidates(
         if owner.kind == BACKSTOP or owner.kind == INSURANCE:
             continue
         row = rows[found]
-        _fill_account(ledger, risk, markets, owner, row)
+        _fill(ledger, risk, markets, owner, slot, row)
         if row.equity <= 0:
             continue
         row.position = slot
@@ -269,19 +284,15 @@ def _gather_candidates(
         row.market = position.market
         row.lots = position.lots
         row.cost = position.cost
-        spec = markets.specs[position.market]
-        row.value = position.lots * markets.state[position.market].mark * spec.unit
-        initial, maintenance = margins_of(risk.tiers, spec, abs(row.value))
-        row.own_initial = initial
-        row.own_maintenance = maintenance
         found += 1
     return found
 
 
 @inlined
-def _fill_account(
-    ledger: Ledger, risk: Risk, markets: Markets, owner: Any, row: Any
+def _fill(
+    ledger: Ledger, risk: Risk, markets: Markets, owner: Any, wanted: int, row: Any
 ) -> None:
+    """Write down an account, and what one of its positions is worth and needs."""
     profit = 0
     notional = 0
     net = 0
@@ -298,6 +309,10 @@ def _fill_account(
         profit += value - position.cost
         notional += abs(value)
         net += value
+        if slot == wanted:
+            row.value = value
+            row.own_initial = own_initial
+            row.own_maintenance = own_maintenance
         slot = position.next
     row.equity = owner.cash + profit
     row.cash = owner.cash
@@ -321,9 +336,9 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
         stand against a bankrupt position.
     """
     ledger, risk, markets = world.ledger, world.risk, world.markets
-    accounts = np.empty(int(risk.watch[0]["n"]) + 2, np.int64)
-    deficits = np.empty_like(accounts)
-    count = _gather_short(ledger, risk, markets, accounts, deficits)
+    short = np.empty((4, int(risk.watch[0]["n"]) + 2), np.int64)
+    count = _gather_short(ledger, risk, markets, *short)
+    accounts, deficits, debt_market, debt_side = short[:, :count]
     rows = np.empty(int(ledger.pots[0]["used_positions"]), BANKRUPT)
     sides = np.zeros((2, len(markets.specs)), np.int8)
     n_bankrupt = _gather_bankrupt(
@@ -336,8 +351,8 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
     return Wave(
         number=number,
         now_s=float(world.clock[0]["now_ms"]) / 1000.0,
-        short_account=accounts[:count],
-        deficit=deficits[:count],
+        short_account=accounts,
+        deficit=deficits,
         bankrupt=rows[:n_bankrupt],
         candidates=candidates,
         mark=markets.state["mark"].copy(),
@@ -350,8 +365,8 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
         is_alarmed=bool(is_alarmed(risk)),
         ages_s=ledger.ages["age_ms"] / 1000.0,
         older_gains=_older_gains(ledger, candidates),
-        debt_market=ledger.accounts["debt_market"][accounts[:count]].astype(np.int64),
-        debt_side=ledger.accounts["debt_side"][accounts[:count]].astype(np.int64),
+        debt_market=debt_market,
+        debt_side=debt_side,
         defended=int(defended(risk)),
         withheld=int(pots["withheld"]),
         cash_held=int(pots["deposits"] - pots["withdrawals"] - pots["fees"]),
@@ -362,6 +377,8 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
 
 def _older_gains(ledger: Ledger, candidates: Array) -> Array:
     """How much of its account's gains is older, shape (candidates, ages)."""
+    if not len(ledger.ages):
+        return np.zeros((len(candidates), 0), np.int64)
     gains = np.maximum(candidates["equity"] - candidates["principal"], 0)
     older = np.zeros((len(candidates), len(ledger.ages)), np.int64)
     older_gains(ledger, candidates["account"].copy(), gains, older)

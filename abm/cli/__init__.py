@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from abm.cli import policies, reading, running, search
+from abm.cli import policies, reading, running, search, wave
 from abm.cli.common import app
 
-__all__ = ["app", "main", "policies", "reading", "running", "search"]
+__all__ = ["app", "main", "policies", "reading", "running", "search", "wave"]
 
 
 def main() -> None:

@@ -45,9 +45,14 @@ def production_haircut(account: ArrayLike, loss: ArrayLike) -> float:
 
     Losses are netted within an account, then only the positive are added up, so chance
     alone makes it positive; :func:`net_haircut` does not have that bias.
+
+    Parameters
+    ----------
+    account : array_like of int, shape (entries,)
+        Numbers of accounts, from 0.
+    loss : array_like, shape (entries,)
     """
-    _, row = np.unique(np.asarray(account), return_inverse=True)
-    by_account = np.bincount(row, np.asarray(loss, float)) if len(row) else np.zeros(0)
+    by_account = np.bincount(np.asarray(account, np.int64), np.asarray(loss, float))
     return float(np.maximum(by_account, 0.0).sum())
 
 

@@ -107,18 +107,41 @@ def largest_haircut(taken: ArrayLike, of: ArrayLike) -> float:
     return float(np.clip(haircuts(taken, of).max(initial=0.0), 0.0, 1.0))
 
 
+def gini(values: ArrayLike, count: int) -> float:
+    """Gini coefficient of values of which all but those given are zero, from 0 to 1.
+
+    Half the mean difference over the mean; ``1 - m / n * (1 - G)`` with G that of the m
+    given values and n the `count` of all. NaN if all are zero.
+    """
+    rising = np.sort(np.asarray(values, float))
+    total, given = rising.sum(), len(rising)
+    if not total > 0.0:
+        return float("nan")
+    place = 2.0 * np.arange(1, given + 1) - given - 1.0
+    among = float((place * rising).sum() / (given * total))
+    return 1.0 - given / count * (1.0 - among)
+
+
+def neighbours_turned(before: ArrayLike, after: ArrayLike) -> tuple[int, int]:
+    """Neighbours in the order of `before`, and how many stand the other way `after`.
+
+    The monotonicity violations of arXiv 2602.15182, section 5.2, are their ratio. Pairs
+    that were equal before do not count.
+    """
+    first, last = np.asarray(before), np.asarray(after)
+    order = np.argsort(first, kind="stable")
+    steps = np.diff(first[order]) > 0
+    turned = np.diff(last[order])[steps] < 0
+    return int(steps.sum()), int(turned.sum())
+
+
 def order_inversions(before: ArrayLike, after: ArrayLike) -> float:
     """Share of neighbours in the order of `before` that stand the other way `after`.
 
-    The monotonicity violations of arXiv 2602.15182, section 5.2. Pairs that were equal
-    before do not count. NaN for fewer than two different values.
+    See :func:`neighbours_turned`. NaN for fewer than two different values.
     """
-    first, last = np.asarray(before, float), np.asarray(after, float)
-    order = np.argsort(first, kind="stable")
-    steps = np.diff(first[order]) > 0.0
-    if not steps.any():
-        return float("nan")
-    return float((np.diff(last[order])[steps] < 0.0).mean())
+    neighbours, turned = neighbours_turned(before, after)
+    return turned / neighbours if neighbours else float("nan")
 
 
 def rank_stability(shares: ArrayLike, later_shares: ArrayLike) -> float:
@@ -130,30 +153,6 @@ def rank_stability(shares: ArrayLike, later_shares: ArrayLike) -> float:
     if len(first) < 2 or np.ptp(first) == 0.0 or np.ptp(last) == 0.0:
         return float("nan")
     return float(stats.spearmanr(first, last).statistic)
-
-
-def is_more_even(burden: ArrayLike, other: ArrayLike, tolerance: float = 1e-9) -> bool:
-    """True if a burden is weakly submajorised by another.
-
-    For every k the k most burdened carry no more than under the other; then every
-    increasing convex measure of pain is no greater (Hardy, Littlewood and Polya;
-    Marshall, Olkin and Arnold, "Inequalities", chapter 3).
-
-    Parameters
-    ----------
-    burden, other : array_like, shape (n,) and (m,)
-        Amounts or shares; the shorter counts as followed by zeros.
-    tolerance : float
-        Share of the largest partial sum by which one may exceed the other.
-    """
-    size = max(len(np.atleast_1d(burden)), len(np.atleast_1d(other)))
-    sums = []
-    for values in (burden, other):
-        padded = np.zeros(size)
-        padded[: len(np.atleast_1d(values))] = values
-        sums.append(np.cumsum(np.sort(padded)[::-1]))
-    slack = tolerance * max(sums[1].max(initial=0.0), 1.0)
-    return bool((sums[0] <= sums[1] + slack).all())
 
 
 # --- what had to be, and what was a choice ----------------------------------------------

@@ -6,6 +6,7 @@ leaves takes the fees of its lifetime along.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,9 @@ Floats = NDArray[np.float64]
 
 CHURN_BETA = 5.0
 """Sensitivity to haircuts in arXiv 2512.01112, where 10% drives 39% away."""
+
+SIZES_USD = (0.0, 1e2, 1e3, 1e4, 1e5, 1e6)
+"""Where the classes of accounts by equity begin, in USD."""
 
 
 class Fees(NamedTuple):
@@ -118,3 +122,78 @@ def recovery_time(time_s: ArrayLike, values: ArrayLike, threshold: float) -> flo
     if below[-1] == len(found) - 1:
         return float("inf")
     return float(at[below[-1] + 1] - at[below[0]])
+
+
+def size_class(equity_usd: ArrayLike) -> NDArray[np.int64]:
+    """The class of each equity, counted from 0 (see :data:`SIZES_USD`)."""
+    found = np.digitize(np.asarray(equity_usd, float), SIZES_USD[1:])
+    return np.asarray(found, np.int64)
+
+
+def taken_share(amount: ArrayLike, base: ArrayLike) -> Floats:
+    """What part of a base was taken, from 0 to 1.
+
+    Nothing where nothing was taken, all of it where the base was nothing.
+    """
+    taken, whole = np.asarray(amount, float), np.asarray(base, float)
+    part = np.minimum(taken / np.where(whole > 0, whole, 1.0), 1.0)
+    return np.where(taken <= 0, 0.0, np.where(whole > 0, part, 1.0))
+
+
+def longest_recovery(
+    time_s: ArrayLike, values: ArrayLike, threshold: float, starts: Sequence[int]
+) -> float:
+    """The longest that it took values to come back, over some episodes.
+
+    In each it counts from the first time below the threshold until they are back for the
+    rest of it (see :func:`recovery_time`); the next one's first look belongs to both, and
+    if values are still below then, the count goes on.
+
+    Parameters
+    ----------
+    starts : sequence of int
+        Where in the arrays episodes begin, the first at 0.
+    """
+    at, found = np.asarray(time_s, float), np.asarray(values, float)
+    longest, begun = 0.0, 0
+    for end in (*starts[1:], len(found) - 1):
+        took = recovery_time(at[begun : end + 1], found[begun : end + 1], threshold)
+        if np.isfinite(took):
+            longest, begun = max(longest, took), end
+    return float("inf") if found[-1] < threshold else longest
+
+
+def solvency_recovery(
+    time_s: ArrayLike,
+    purses: ArrayLike,
+    owed: ArrayLike,
+    solvent_share: float,
+    starts: Sequence[int] = (0,),
+) -> float:
+    """Seconds from when the venue is short until it is solvent, in the worst episode.
+
+    The clock tau_solv of arXiv 2512.01112: it is solvent while it owes nothing and its
+    purses hold `solvent_share` of what they held at the start. 0 if it never was short,
+    infinite if it is at the end.
+
+    Parameters
+    ----------
+    time_s, purses, owed : array_like, shape (looks,)
+        The first look is the start.
+    starts : sequence of int
+        Where episodes begin (see :func:`longest_recovery`).
+    """
+    held, debt = np.asarray(purses, float), np.asarray(owed, float)
+    solvent = np.where(debt > 0, -debt, held)
+    return longest_recovery(time_s, solvent, solvent_share * held[0], starts)
+
+
+def revenue_recovery(time_s: ArrayLike, wealth: ArrayLike, tolerance: float) -> float:
+    """Seconds from when lifetime value first falls until it is back for good.
+
+    The clock tau_rev of arXiv 2512.01112: back means within `tolerance` of that at the
+    start. Value goes with what traders have, whose first entry is the start's. Seconds as
+    :func:`recovery_time`.
+    """
+    held = np.asarray(wealth, float)
+    return recovery_time(time_s, held, (1.0 - tolerance) * held[0])

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
 import abm
-from abm import genesis, step
+from abm import episodes, genesis, step
 from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
-from abm.montecarlo import store, tables
+from abm.measures.watch import Lookout, Watch, roots
+from abm.montecarlo import course, horizons, store, tables
+from abm.montecarlo.course import Beginning
 from abm.montecarlo.encoding import Encoder
+from abm.montecarlo.horizons import Case
 from abm.montecarlo.plan import Block, Plan
 from abm.scenario import Scenario
+from abm.world import Array
 
 
 @functools.cache
@@ -44,37 +48,108 @@ def run_one(
         The tables of each policy's run, in the order of `policies`.
     """
     scenario = plan.scenario
-    first_runs = run < scenario.outputs.paths_of_first_runs
+    outputs = scenario.outputs
     world = genesis.new_world(scenario, plan.seed(run))
-    if first_runs:
-        interval = round(scenario.outputs.path_interval_s * 1000)
-        world.clock[0]["path_interval_ms"] = interval
-    start = tables.purses(world)
-    audited = run < scenario.outputs.audit_of_first_runs
-    past = Engine(world, policies[0], scenario.run.wave_gap_s, paranoid, keep_whole=audited)
-    past.share(policies)
+    if run < outputs.paths_of_first_runs:
+        world.clock[0]["path_interval_ms"] = round(outputs.path_interval_s * 1000)
+    openings = episodes.openings(scenario, plan.seed(run))
+    begun = Beginning(plan.seed(run), course.moment(world), openings)
+    past = Engine(
+        world,
+        policies[0],
+        scenario.run.wave_gap_s,
+        paranoid,
+        keep_whole=run < outputs.audit_of_first_runs,
+        look_every=course.look_every(scenario),
+    )
+    appraised = run < outputs.counterfactual_of_first_runs
+    others = [policy_of(scenario, outputs.counterfactual)] if appraised else []
+    past.share([*policies, *others])
     past.run_to(scenario.time.steps, stop_at_wave=True)
     names, shared_s = tables.Names.of(scenario), past.now_s
-    for policy in policies:
-        engine = past.fork(policy)
-        try:
-            _go_on(engine, scenario)
-            yield tables.of_run(engine, start, names, run, shared_s, audited=audited)
-        except PolicyError as error:
-            yield tables.of_failure(run, policy.name, plan.seed(run), str(error))
-        except Exception as error:
-            # A user's settlement has the world in its hands; without one it is our bug.
-            if not policy.is_settled_by_users:
-                raise
-            reason = f"policy {policy.name!r}, settlement: {in_words(error)}"
-            yield tables.of_failure(run, policy.name, plan.seed(run), reason)
+    found = [_under(policy, past, plan, run, names, begun, shared_s) for policy in policies]
+    fork = _fork_under(others[0], past, scenario, found) if others else None
+    unit = world.markets.specs["unit"]
+    for each in found:
+        yield _as_tables(each, fork, unit, run)
 
 
-def _go_on(engine: Engine, scenario: Scenario) -> None:
-    """Answer the wave that the past stopped at, if it did, and run to the end."""
+class _Ran(NamedTuple):
+    """A run under a policy: its tables' columns, and what a fork is held against."""
+
+    policy: str
+    columns: dict[str, tables.Columns]
+    case: Case | None
+
+
+def _under(
+    policy: Policy, past: Engine, plan: Plan, run: int, names: tables.Names,
+    begun: Beginning, shared_s: float,
+) -> _Ran:  # fmt: skip
+    """Fork the past and run on under a policy."""
+    scenario, outputs, engine = plan.scenario, plan.scenario.outputs, past.fork(policy)
+    appraises = run < outputs.counterfactual_of_first_runs
+    audited = run < outputs.audit_of_first_runs
+    watch = Watch(policy, outputs.horizons_s, appraises=appraises)
+    engine.watcher = watch
+    try:
+        _go_on(engine, scenario.time.steps)
+        told = course.follow(engine, scenario, begun)
+        columns = tables.of_run(
+            engine, told, names, shared_s, watch.finish(), scenario.retention,
+            audited=audited,
+        )  # fmt: skip
+        case = horizons.of_run(
+            engine.record.calls, columns["waves"], watch, roots(engine.world),
+            scenario.time.step_ms,
+        )  # fmt: skip
+        return _Ran(policy.name, columns, case)
+    except PolicyError as error:
+        return _Ran(policy.name, tables.of_failure(plan.seed(run), str(error)), None)
+    except Exception as error:
+        # A user's settlement has the world in its hands; without one it is our bug.
+        if not policy.is_settled_by_users:
+            raise
+        reason = f"policy {policy.name!r}, settlement: {in_words(error)}"
+        return _Ran(policy.name, tables.of_failure(plan.seed(run), reason), None)
+
+
+def _fork_under(
+    other: Policy, past: Engine, scenario: Scenario, found: Sequence[_Ran]
+) -> Lookout | None:
+    """Run on under another policy, as far as the others want to be held against it.
+
+    None if that policy is refused.
+    """
+    lookout = Lookout(horizons.asked([each.case for each in found if each.case]))
+    if not lookout.asked:
+        return None
+    engine = past.fork(other)
+    engine.watcher = lookout
+    try:
+        _go_on(engine, min(scenario.time.steps, max(lookout.asked) + 1))
+    except PolicyError:
+        return None
+    return lookout
+
+
+def _as_tables(
+    ran: _Ran, fork: Lookout | None, unit: Array, run: int
+) -> dict[str, pa.Table]:
+    columns = dict(ran.columns)
+    if ran.case is not None:
+        columns["horizons"] = horizons.columns_of(ran.case, fork, unit)
+    return {
+        name: tables.as_table(name, columns.get(name, {}), run, ran.policy)
+        for name in store.SCHEMAS
+    }
+
+
+def _go_on(engine: Engine, until: int) -> None:
+    """Answer the wave that the past stopped at, if it did, and run on."""
     if int(engine.world.clock[0]["phase"]) == step.WAVING:
         engine.answer_if_asked()
-    engine.run_to(scenario.time.steps)
+    engine.run_to(until)
     engine.finish()
 
 

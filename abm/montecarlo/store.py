@@ -29,6 +29,17 @@ def _parts(array: str, names: str) -> list[tuple[str, str]]:
     return [("_".join(filter(None, (array, name))), "int64[]") for name in names.split()]
 
 
+def _amounts(names: str) -> list[tuple[str, str]]:
+    """Columns of amounts of money, in USD and exactly."""
+    kinds = {"usd": "float64", "quanta": "int64"}
+    return [(f"{name}_{u}", kind) for name in names.split() for u, kind in kinds.items()]
+
+
+def _floats(names: str) -> list[tuple[str, str]]:
+    """Columns of real numbers."""
+    return [(name, "float64") for name in names.split()]
+
+
 COLUMNS: dict[str, list[tuple[str, str]]] = {
     "runs": [
         *_KEYS,
@@ -68,6 +79,18 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("fees_usd", "float64"),
         ("accounts_left", "int64"),
         ("accounts_rebuilt", "int64"),
+        ("accounts_leaving", "int64"),
+        *_floats("expected_churn lifetime_value_usd value_lost_usd value_left_usd"),
+        *_floats("retained_value_usd retained_value_share"),
+        *_floats("solvency_recovery_s revenue_recovery_s"),
+        *_floats("breach_share unmet_share"),
+        ("uncoverable_waves", "int64"),
+        *_floats("ptsr pmr ptsr_top pmr_top ptsr_residual pmr_residual"),
+        *_floats("ptsr_residual_top pmr_residual_top rd_nse"),
+        *_floats("gini order_inversions rank_stability optional_share"),
+        *_floats("top_1_share top_10_share top_percent_share"),
+        *_floats("least_top_1_share least_top_10_share least_top_percent_share"),
+        *_floats("needed_usd tracking_regret_usd fairness_regret_usd regret_usd"),
     ],
     "waves": [
         *_KEYS,
@@ -98,6 +121,19 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("least_top_percent_usd", "float64"),
         ("granularity_usd", "float64"),
         ("adl_notional_usd", "float64"),
+        *_floats("largest_loss_usd time_to_cover_s asked_usd"),
+        *_floats("winners_profit_usd winners_equity_usd"),
+        ("coverable", "bool"),
+        ("solvent", "bool"),
+        *_floats("largest_survivor_usd top_survivor_usd"),
+        *_floats("ptsr pmr ptsr_top pmr_top ptsr_residual pmr_residual"),
+        *_floats("ptsr_residual_top pmr_residual_top rd_nse"),
+        ("eligible_accounts", "int64"),
+        *_floats("largest_share largest_equity_share largest_asked_share"),
+        *_floats("gini order_inversions rank_stability"),
+        *_floats("given_usd forced_usd optional_share"),
+        *_floats("top_1_usd top_10_usd top_percent_usd"),
+        *_floats("needed_usd tracking_regret_usd fairness_regret_usd regret_usd"),
     ],
     "haircuts": [
         *_KEYS,
@@ -113,6 +149,17 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("closed_usd", "float64"),
         ("equity_usd", "float64"),
         ("principal_usd", "float64"),
+    ],
+    "horizons": [
+        *_KEYS,
+        ("wave", "int64"),
+        *_floats("horizon_s time_s"),
+        ("accounts", "int64"),
+        *_floats("haircut_usd net_usd needed_usd overshoot_usd"),
+        *_floats("tracking_regret_usd fairness_regret_usd regret_usd"),
+        ("traders", "int64"),
+        *_floats("path_usd path_net_usd repriced_usd repriced_net_usd"),
+        *_floats("true_usd true_net_usd gap_usd gap_net_usd"),
     ],
     "adl_fills": [
         *_KEYS,
@@ -144,6 +191,47 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("price_usd", "float64"),
         ("mark_usd", "float64"),
         ("shortfall_usd", "float64"),
+    ],
+    "retention": [
+        *_KEYS,
+        ("kind", "string"),
+        ("size_from_usd", "float64"),
+        ("accounts", "int64"),
+        ("hit", "int64"),
+        ("expected_churn", "float64"),
+        ("leaving", "int64"),
+        ("left", "int64"),
+        ("rebuilt", "int64"),
+        ("equity_start_usd", "float64"),
+        ("wealth_end_usd", "float64"),
+        ("haircut_usd", "float64"),
+        ("fees_usd", "float64"),
+        ("lifetime_value_usd", "float64"),
+        ("value_lost_usd", "float64"),
+        ("value_left_usd", "float64"),
+    ],
+    "episodes": [
+        *_KEYS,
+        ("episode", "int64"),
+        ("seed", "int64"),
+        ("start_s", "float64"),
+        ("end_s", "float64"),
+        ("newcomers", "int64"),
+        ("left_before", "int64"),
+        ("active", "int64"),
+        ("hit", "int64"),
+        ("left", "int64"),
+        ("leaving", "int64"),
+        ("waves", "int64"),
+        *_amounts("owed calm_fees to_insurance to_vault newcomers_equity"),
+        *_amounts("insurance_start insurance_end vault_start vault_end"),
+        *_amounts("carried deficit covered residual haircut fees"),
+        *_amounts("equity_start equity_end"),
+        ("expected_churn", "float64"),
+        ("lifetime_value_start_usd", "float64"),
+        ("lifetime_value_usd", "float64"),
+        ("retained_value_usd", "float64"),
+        ("stayed_value_usd", "float64"),
     ],
     "audit": [
         *_KEYS,
@@ -209,8 +297,25 @@ haircut of a run is that of profit, the largest equity share that of equity.
 `bid_depth_usd` is what rests within 1% of the mark. `severity` of a wave is that of its
 first call, `acted` how many of its calls the trigger answered, `withdrawal_cut` the share
 of every withdrawal that is withheld after it; the bounds from `feasible` on are those of
-`abm.adl.bounds`. A row of `audit` is a call of the policy: `abm.adl.audit` makes the call
-of it again, and tells the fields' units."""
+`abm.adl.bounds`.
+
+A row of `retention` is the traders of a kind whose equity on arrival was of a class that
+begins at `size_from_usd`: how many were hit, are expected to leave by the hazard of
+`[retention]`, have made up their minds (`leaving`), have left, have rebuilt. Their
+`lifetime_value_usd` is that of what they have at the end and what those who left took out;
+`value_lost_usd` goes with the expected churn, `value_left_usd` with those who left or are
+leaving. What is retained is the rest after the expected churn. Recovery takes 0 s where
+there was nothing to recover from, and is infinite where the run ends before it; calm days
+between episodes count.
+
+A row of `episodes` is one crash. Before it `left_before` went and newcomers came, and the
+fund took over what was `owed`; what was still missing at its start is `carried`, what it
+added to that its deficit. Values but the first are those at its end, with what was taken
+out during the episode; `stayed_value_usd` is that of those who have not made up their minds
+to leave.
+
+A row of `audit` is a call of the policy: `abm.adl.audit` makes the call of it again, and
+tells the fields' units."""
 
 
 def _type(kind: str) -> pa.DataType:

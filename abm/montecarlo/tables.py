@@ -15,11 +15,13 @@ from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.summary import summarise
 from abm.engine import Engine
+from abm.measures.burden import Burden, burden_of
+from abm.montecarlo import measured, retained
+from abm.montecarlo.course import Episode
 from abm.montecarlo.store import SCHEMAS
-from abm.scenario import Scenario
+from abm.scenario import Retention, Scenario
 from abm.units import usd
-from abm.venue.liquidation import BOOK_RUNG, RUNG_NAMES, shortfall
-from abm.venue.margin import equity_of
+from abm.venue.liquidation import BOOK_RUNG, RUNG_NAMES, WAVE_RUNG, shortfall
 from abm.world import Array, World
 
 Columns = dict[str, Any]
@@ -55,58 +57,72 @@ class Names:
 
 def of_run(
     engine: Engine,
-    start: Mapping[str, int],
+    episodes: Sequence[Episode],
     names: Names,
-    run: int,
     shared_s: float,
+    burdens: Sequence[Burden],
+    retention: Retention,
     *,
     audited: bool,
-) -> dict[str, pa.Table]:
-    """All tables of a finished run.
+) -> dict[str, Columns]:
+    """The columns of all tables of a finished run but that of horizons.
 
     Parameters
     ----------
     engine : Engine
         After :meth:`Engine.finish`; with its calls whole if they are audited.
-    start : mapping
-        :func:`purses` of the world at time zero.
+    episodes : sequence of Episode
+        All of the run's.
     names : Names
         Of the scenario.
-    run : int
-        Number of the run in the batch.
     shared_s : float
         Seconds of market that were simulated once for all policies.
+    burdens : sequence of Burden
+        One a call.
+    retention : Retention
+        The scenario's.
     audited : bool
         Whether to keep what every decision was made from.
     """
     record, world = engine.record, engine.world
     kind = names.kinds[world.ledger.accounts["kind"]]
     columns: dict[str, Columns] = {
-        **of_calls(record.calls, engine.policy, names, kind),
+        **of_calls(record.calls, engine.policy, names, kind, burdens),
         "liquidations": _liquidations(record.liquidations, world, names, kind),
         "paths": _paths(record.paths, world, names),
         "audit": _audit(record.calls, kind) if audited else {},
     }
-    columns["runs"] = _run(engine, start, columns) | {"shared_s": [shared_s]}
-    return {
-        name: as_table(name, rows, run, engine.policy.name)
-        for name, rows in columns.items()
-    }
+    columns["runs"] = _run(engine, episodes, columns) | {"shared_s": [shared_s]}
+    return _with_retention(columns, engine, episodes, names, retention)
 
 
-def purses(world: World) -> dict[str, int]:
-    """Equity of the venue's own purses, in quanta."""
-    accounts = {"insurance": "insurance", "vault": "backstop"}
-    return {
-        name: int(
-            equity_of(world.ledger, world.markets, int(world.ledger.pots[0][account]))
-        )
-        for name, account in accounts.items()
-    }
+def _with_retention(
+    columns: dict[str, Columns],
+    engine: Engine,
+    episodes: Sequence[Episode],
+    names: Names,
+    given: Retention,
+) -> dict[str, Columns]:
+    """The columns with what a run says of retention and of its episodes."""
+    found = retained.of_run(
+        given,
+        episodes,
+        engine.record.calls,
+        engine.record.standings,
+        columns["haircuts"],
+        engine.world.ledger.accounts["trader"],
+        names.kinds[w.FIRST_TRADER_KIND :],
+    )
+    runs = columns["runs"] | retained.columns_of_run(found)
+    return columns | found | {"runs": runs}
 
 
 def of_calls(
-    calls: Sequence[Call], policy: Policy, names: Names, kind: Array
+    calls: Sequence[Call],
+    policy: Policy,
+    names: Names,
+    kind: Array,
+    burdens: Sequence[Burden] | None = None,
 ) -> dict[str, Columns]:
     """The tables that tell what a policy did, from its calls alone.
 
@@ -119,21 +135,22 @@ def of_calls(
     names : Names
     kind : array of str
         The kind of every account, to index with its number.
+    burdens : sequence of Burden, optional
+        One a call; worked out from the calls, which must be whole, if not given.
     """
+    if burdens is None:
+        burdens = [burden_of(call, policy) for call in calls]
+    haircuts, waves = _haircuts(calls, policy, kind), _waves(calls, policy)
     return {
         "adl_fills": _stack([_fills(call, names, kind) for call in calls]),
-        "haircuts": _haircuts(calls, policy, kind),
-        "waves": _waves(calls, policy),
+        "haircuts": haircuts,
+        "waves": waves | measured.of_waves(calls, burdens, waves, haircuts),
     }
 
 
-def of_failure(run: int, policy: str, seed: int, error: str) -> dict[str, pa.Table]:
-    """The tables of a run whose policy was refused: one row that says so."""
-    rows = {"seed": [seed], "failed": [True], "error": [error]}
-    return {
-        name: as_table(name, rows if name == "runs" else {}, run, policy)
-        for name in SCHEMAS
-    }
+def of_failure(seed: int, error: str) -> dict[str, Columns]:
+    """The columns of a run whose policy was refused: one row that says so."""
+    return {"runs": {"seed": [seed], "failed": [True], "error": [error]}}
 
 
 def as_table(name: str, columns: Columns, run: int, policy: str) -> pa.Table:
@@ -305,9 +322,7 @@ def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
     first, last = calls[0], calls[-1]
     of_first = summarise(first, policy)
     covered = [call.short_before - call.short_after for call in calls]
-    before = np.concatenate([[0], np.cumsum(covered)[:-1]])
-    need = max(int(b) + c.short_before for b, c in zip(before, calls, strict=True))
-    deficit = max(0, need - first.carried)
+    deficit = max(0, measured.need_of(calls) - first.carried)
     accounts = [
         call.wave.candidates["account"][paid.payers.row[paid.amounts > 0]]
         for call in calls
@@ -399,11 +414,13 @@ def _paths(parts: list[Array], world: World, names: Names) -> Columns:
     }
 
 
-def _run(engine: Engine, start: Mapping[str, int], columns: dict[str, Columns]) -> Columns:
+def _run(
+    engine: Engine, episodes: Sequence[Episode], columns: dict[str, Columns]
+) -> Columns:
     """The one row of a run."""
     calls, world = engine.record.calls, engine.world
     row = {
-        "seed": int(world.clock[0]["seed"]),
+        "seed": episodes[0].seed,
         "failed": False,
         "accounts_left": int(world.crowd.state[0]["left"]),
         "accounts_rebuilt": int(world.crowd.state[0]["rebuilt"]),
@@ -415,9 +432,19 @@ def _run(engine: Engine, start: Mapping[str, int], columns: dict[str, Columns]) 
     residual = int(shortfall(world.ledger, world.risk, world.markets))
     row |= of_decisions(calls, columns, residual)
     row |= of_liquidations(columns["liquidations"])
-    for name, equity in purses(world).items():
-        row[f"{name}_start_usd"], row[f"{name}_end_usd"] = usd(start[name]), usd(equity)
+    row |= measured.breaches(calls, _strikes(world))
+    for name in ("insurance", "vault"):
+        row[f"{name}_start_usd"] = usd(getattr(episodes[0].start, name))
+        row[f"{name}_end_usd"] = usd(getattr(episodes[-1].end, name))
     return {name: [value] for name, value in row.items()}
+
+
+def _strikes(world: World) -> int:
+    """How often the wave's clock struck in a finished run."""
+    clock, rungs = world.clock[0], world.risk.rungs
+    ticks = rungs["tick_ms"][rungs["rung"] == WAVE_RUNG]
+    step, step_ms = int(clock["step"]), int(clock["step_ms"])
+    return measured.strikes_of(step, step_ms, int(ticks.max(initial=0)))
 
 
 def of_decisions(
@@ -439,6 +466,7 @@ def of_decisions(
         "first_wave_s": calls[0].wave.now_s if calls else np.nan,
         **_solvency(calls, residual),
         **_adl(told["adl_fills"], told["haircuts"]),
+        **measured.of_run(told["waves"], _profit_shares(told["haircuts"])[0]),
     }
 
 
@@ -485,19 +513,21 @@ def _adl(fills: Columns, haircuts: Columns) -> dict[str, Any]:
     amount = np.asarray(haircuts.get("amount_usd", np.zeros(0)))
     found["adl_accounts"] = len(np.unique(accounts))
     found["haircut_usd"] = float(amount.sum())
-    profit, equity = _largest_shares(haircuts) if len(accounts) else (0.0, 0.0)
-    found["largest_haircut_share"] = profit
-    found["largest_equity_share"] = equity
+    profit, equity = _profit_shares(haircuts)
+    found["largest_haircut_share"] = float(profit.max(initial=0.0))
+    found["largest_equity_share"] = float(equity.max(initial=0.0))
     return found
 
 
-def _largest_shares(haircuts: Columns) -> tuple[float, float]:
-    """The most that an account gave in the whole run, as a share of profit and of equity.
+def _profit_shares(haircuts: Columns) -> tuple[Array, Array]:
+    """What each account gave in the whole run, as a share of profit and of equity.
 
     Positions that are closed are gone, so their profits add up. What cash an account can
     give is what it has left, so its profit is the most of that and what it gave before.
     Equity is that before the account was first hit.
     """
+    if not len(haircuts.get("account", [])):
+        return np.zeros(0), np.zeros(0)
     _, first, account = np.unique(
         haircuts["account"], return_index=True, return_inverse=True
     )
@@ -508,8 +538,7 @@ def _largest_shares(haircuts: Columns) -> tuple[float, float]:
     else:
         left = haircuts["capacity_usd"] + usd(_given_before(account, haircuts))
         np.maximum.at(had, account, left)
-    of_equity = _part(given, haircuts["equity_usd"][first])
-    return float(_part(given, had).max()), float(of_equity.max())
+    return _part(given, had), _part(given, haircuts["equity_usd"][first])
 
 
 def _part(amount: Array, whole: Array) -> Array:

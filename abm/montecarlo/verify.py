@@ -6,7 +6,8 @@ under the policy as the manifest has it, and so is all that was booked of it: fi
 their prices, haircuts, and what was left missing. The rows that tell of it in `waves`,
 `haircuts`, `adl_fills` and `runs` are made again, too; whatever differs is named by its
 cell. Of all rows, audited or not, what is said twice must agree: dollars and quanta, the
-seed and the number of a run, failure and its reason, the audit's prices and the paths'.
+seed and the number of a run, failure and its reason, the audit's prices and the paths',
+episodes and the run that they make up.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from abm.adl.answers import CompositionError
 from abm.adl.compose import compose
 from abm.adl.policy import Policy
 from abm.adl.record import Call
-from abm.montecarlo import store, tables
+from abm.montecarlo import agreement, store, tables
 from abm.montecarlo.store import Batch, StoreError
 from abm.montecarlo.tables import Names
 from abm.scenario import Scenario, ScenarioError
@@ -101,7 +102,7 @@ def verify(folder: Path) -> Verdict:
     policies = _policies(batch)
     findings += _of_policy_files(batch)
     unreadable = {f.table for f in findings if f.message.startswith("cannot be read")}
-    if unreadable & {"audit", "runs", *TOLD}:
+    if unreadable & {"audit", "runs", "episodes", *TOLD}:
         return Verdict(findings, _count_files(batch), 0, 0, 0)
     names = Names.of(scenario)
     findings += _of_plan(batch)
@@ -109,6 +110,11 @@ def verify(folder: Path) -> Verdict:
     findings += _of_failures(batch, expected)
     for table in set(store.SCHEMAS) - unreadable:
         findings += _of_money(batch, table, expected)
+    for found in agreement.disagreements(batch, unreadable):
+        table, run, policy, column, recorded, wanted = found
+        findings.append(
+            Finding(table, run, policy, column=column, recorded=recorded, rebuilt=wanted)
+        )
     runs = calls = payers = 0
     for run, policy, rows, kinds in _recorded(batch, expected):
         if (run, policy) not in expected:
@@ -357,7 +363,8 @@ def _of_run(
     recorded: Sequence[Call],
     kinds: Mapping[int, str],
 ) -> Iterator[Finding]:
-    for found in audit.check(policy, recorded):
+    owed = _owed(batch, run, policy.name, recorded)
+    for found in audit.check(policy, recorded, owed):
         account = None if found.account < 0 else found.account
         yield Finding(
             "audit", run, policy.name, found.wave, found.time_s, account, found.place,
@@ -376,6 +383,17 @@ def _of_run(
     yield from _of_rows(
         batch, "runs", run, policy.name, wanted.select(["run", "policy", *row])
     )
+
+
+def _owed(batch: Batch, run: int, policy: str, calls: Sequence[Call]) -> dict[int, int]:
+    """What was owed when an episode began, by the place of its first call (quanta)."""
+    columns = ["start_s", "insurance_start_quanta"]
+    begun = batch.table("episodes", columns, _of_one(run, policy)).to_pylist()
+    times = [call.wave.now_s for call in calls]
+    return {
+        int(np.searchsorted(times, row["start_s"])): max(0, -row["insurance_start_quanta"])
+        for row in begun[1:]
+    }
 
 
 def _runs_row(

@@ -56,6 +56,40 @@ def balanced_lots(
     return lots
 
 
+def matched(market: Array, side: Array, size: Array, n_markets: int) -> Array:
+    """Sizes with the larger side of every market shrunk to the sum of the smaller.
+
+    Parameters
+    ----------
+    side, size : Array
+        Of each position: 1 or -1, and its lots, not negative.
+    """
+    found = size.copy()
+    order = np.argsort(market, kind="stable")
+    bounds = np.searchsorted(market[order], np.arange(n_markets + 1))
+    for i in range(n_markets):
+        here = order[bounds[i] : bounds[i + 1]]
+        longs, shorts = here[side[here] > 0], here[side[here] < 0]
+        target = min(int(size[longs].sum()), int(size[shorts].sum()))
+        for one_side in (longs, shorts):
+            found[one_side] = _shrunk(size[one_side], target)
+    return found
+
+
+def _shrunk(size: Array, total: int) -> Array:
+    """Whole numbers in the proportions of `size`, none larger, that sum to `total`."""
+    now = int(size.sum())
+    if now == total:
+        return size
+    exact = size * (total / now)
+    whole = np.floor(exact).astype(np.int64)
+    order = np.argsort(whole - exact, kind="stable")
+    left = total - int(whole.sum())
+    # Floating point may have rounded one up that was just below a whole number.
+    whole[order[:left] if left > 0 else order[len(order) + left :]] += np.sign(left)
+    return whole
+
+
 def scaled(size: Array, total: int) -> Array:
     """Whole numbers of at least 1 in the proportions of `size` that sum to `total`.
 

@@ -18,7 +18,7 @@ from abm.scenario import Market, Population, Scenario
 from abm.traders import balance, holdings
 from abm.world import Array
 
-_ROOM = 1.05
+ROOM = 1.05
 """Equity over initial margin that an account has at least."""
 _PROFIT_LIMIT = 0.8
 """Share of equity that may be unrealised profit: the rest was once deposited."""
@@ -55,7 +55,16 @@ class Endowments(NamedTuple):
         return len(self.cash)
 
 
-class _Positions(NamedTuple):
+class Wanted(NamedTuple):
+    """Positions that traders would like: holder (trader), market, side, notional (USD)."""
+
+    holder: Array
+    market: Array
+    side: Array
+    notional: Array
+
+
+class Positions(NamedTuple):
     """Positions under construction: holder (trader), market, signed lots, values (USD)."""
 
     holder: Array
@@ -81,8 +90,8 @@ def draw(scenario: Scenario, seed: int) -> Endowments:
         Exactly `population.accounts` traders and `population.positions` positions.
     """
     stream = np.random.Generator(np.random.Philox(key=[seed, draws.ENDOWMENT]))
-    kind, equity = _wealth(scenario, stream)
-    leverage = _leverages(scenario, equity, kind, stream)
+    kind, equity = wealth(scenario, stream)
+    leverage = leverages(scenario, equity, kind, stream)
     counts = holdings.how_many(scenario, kind, equity, stream)
     equity[counts == 0] *= scenario.population.idle_equity_share
     positions, equity = _positions(scenario, kind, equity, leverage, counts, stream)
@@ -90,7 +99,9 @@ def draw(scenario: Scenario, seed: int) -> Endowments:
     owner, cash, account = _accounts(scenario, positions, equity, cost, stream)
     return Endowments(
         kind=kind,
-        home=_homes(scenario, positions, len(kind), stream),
+        home=homes(
+            scenario, positions.holder, positions.market, positions.value, len(kind), stream
+        ),
         leverage=leverage,
         owner=owner,
         cash=cash,
@@ -104,7 +115,7 @@ def draw(scenario: Scenario, seed: int) -> Endowments:
 # --- traders ----------------------------------------------------------------------------
 
 
-def _wealth(scenario: Scenario, stream: np.random.Generator) -> tuple[Array, Array]:
+def wealth(scenario: Scenario, stream: np.random.Generator) -> tuple[Array, Array]:
     """Kind and equity in USD of every trader."""
     population = scenario.population
     equity = _equities(population, stream)
@@ -168,7 +179,7 @@ def _kinds(scenario: Scenario, equity: Array, stream: np.random.Generator) -> Ar
     return chosen
 
 
-def _leverages(
+def leverages(
     scenario: Scenario, equity: Array, kind: Array, stream: np.random.Generator
 ) -> Array:
     """Gross leverage that each trader likes."""
@@ -188,25 +199,32 @@ def _leverages(
     return np.asarray(np.exp(np.minimum(log, np.log(most))))
 
 
-def _homes(
-    scenario: Scenario, positions: _Positions, n_traders: int, stream: np.random.Generator
-) -> Array:
+def homes(
+    scenario: Scenario, holder: Array, market: Array, value: Array, n_traders: int,
+    stream: np.random.Generator,
+) -> Array:  # fmt: skip
     """The market in which each trader trades first: that of its largest position."""
-    chance = np.array([market.taste for market in scenario.all_markets().values()])
+    chance = np.array([one.taste for one in scenario.all_markets().values()])
     home = stream.choice(len(chance), n_traders, p=chance / chance.sum())
-    by_size = np.argsort(np.abs(positions.value), kind="stable")
-    home[positions.holder[by_size]] = positions.market[by_size]
+    by_size = np.argsort(np.abs(value), kind="stable")
+    home[holder[by_size]] = market[by_size]
     return home
 
 
 # --- positions --------------------------------------------------------------------------
 
 
-def _positions(
+def wanted(
     scenario: Scenario, kind: Array, equity: Array, leverage: Array, counts: Array,
     stream: np.random.Generator,
-) -> tuple[_Positions, Array]:  # fmt: skip
-    """Positions of all holders, and everybody's equity once both sides are balanced."""
+) -> Wanted:  # fmt: skip
+    """What all holders would like, before both sides of a market are balanced.
+
+    Parameters
+    ----------
+    kind, equity, leverage, counts : Array
+        Of each trader: its kind, USD, the leverage it likes, its number of positions.
+    """
     markets = list(scenario.all_markets().values())
     holders = np.flatnonzero(counts)
     holder = np.repeat(holders, counts[holders])
@@ -220,15 +238,33 @@ def _positions(
     usable = holdings.usable_leverage(markets)[market]
     notional *= np.minimum(1.0, usable / (gross / equity)[holder])
     side = balance.both_sides(_sides(scenario, kind, holder, stream), market, notional)
+    return Wanted(holder, market, side, notional)
+
+
+def _positions(
+    scenario: Scenario, kind: Array, equity: Array, leverage: Array, counts: Array,
+    stream: np.random.Generator,
+) -> tuple[Positions, Array]:  # fmt: skip
+    """Positions of all holders, and everybody's equity once both sides are balanced."""
+    markets = list(scenario.all_markets().values())
+    holder, market, side, notional = wanted(
+        scenario, kind, equity, leverage, counts, stream
+    )
     lots = balance.balanced_lots(markets, market, side, notional)
+    positions = sized(markets, holder, market, lots)
+    after = np.bincount(holder, np.abs(positions.value), len(kind))
+    before = np.bincount(holder, notional, len(kind))
+    equity = equity * np.where(counts > 0, after / np.where(counts > 0, before, 1.0), 1.0)
+    needed = ROOM * np.bincount(holder, positions.margin, len(kind))
+    return positions, np.maximum(equity, needed)
+
+
+def sized(markets: list[Market], holder: Array, market: Array, lots: Array) -> Positions:
+    """Positions of signed lots, with their values and initial margins in USD."""
     per_lot = np.array([m.start_tick * m.unit for m in markets]) / units.QUANTA_PER_USD
     value = lots * per_lot[market]
     margin = initial_margin(markets, market, np.abs(value))
-    after = np.bincount(holder, np.abs(value), len(kind))
-    before = np.bincount(holder, notional, len(kind))
-    equity = equity * np.where(counts > 0, after / np.where(counts > 0, before, 1.0), 1.0)
-    needed = _ROOM * np.bincount(holder, margin, len(kind))
-    return _Positions(holder, market, lots, value, margin), np.maximum(equity, needed)
+    return Positions(holder, market, lots, value, margin)
 
 
 def _notionals(
@@ -270,27 +306,46 @@ def initial_margin(markets: list[Market], market: Array, notional: Array) -> Arr
 
 
 def _costs(
-    scenario: Scenario, positions: _Positions, equity: Array, stream: np.random.Generator
+    scenario: Scenario, positions: Positions, equity: Array, stream: np.random.Generator
 ) -> Array:
-    """Signed cost in quanta of every position, opened before at another price.
-
-    Entries scatter about the start price, less for the levered, whose positions are
-    young; and neither profit nor loss is more than a part of equity.
-    """
-    markets, population = list(scenario.all_markets().values()), scenario.population
+    """Signed cost in quanta of every position, opened before at another price."""
     gross = np.bincount(positions.holder, np.abs(positions.value), len(equity))
     leverage = (gross / equity)[positions.holder]
+    away = entries(scenario, positions.market, leverage, stream)
+    return costs(list(scenario.all_markets().values()), positions, leverage, away)
+
+
+def entries(
+    scenario: Scenario, market: Array, leverage: Array, stream: np.random.Generator
+) -> Array:
+    """How far each position's entry lies from the start price, as a share of that.
+
+    Entries scatter about it, less for the levered, whose positions are young.
+    """
+    markets, population = list(scenario.all_markets().values()), scenario.population
     age = (leverage / population.leverage_median) ** population.entry_leverage_slope
-    mean = np.array([m.entry_mean for m in markets])[positions.market]
-    sd = np.array([m.entry_sd for m in markets])[positions.market]
+    mean = np.array([m.entry_mean for m in markets])[market]
+    sd = np.array([m.entry_sd for m in markets])[market]
     age = np.minimum(age, _OLD)
-    away = np.expm1(age * (mean + sd * stream.standard_normal(len(sd))))
-    away /= 1.0 + np.abs(away) * leverage / _PROFIT_LIMIT
-    value = _exact_values(markets, positions)
-    return np.asarray(value + np.round(value * away), np.int64)
+    return np.expm1(age * (mean + sd * stream.standard_normal(len(sd))))
 
 
-def _exact_values(markets: list[Market], positions: _Positions) -> Array:
+def costs(
+    markets: list[Market], positions: Positions, leverage: Array, away: Array
+) -> Array:
+    """Signed costs in quanta; neither profit nor loss is more than a part of equity.
+
+    Parameters
+    ----------
+    leverage, away : Array
+        Of each position: its holder's leverage, and its entry (see :func:`entries`).
+    """
+    within = away / (1.0 + np.abs(away) * leverage / _PROFIT_LIMIT)
+    value = exact_values(markets, positions)
+    return np.asarray(value + np.round(value * within), np.int64)
+
+
+def exact_values(markets: list[Market], positions: Positions) -> Array:
     """Signed values at the start in quanta, shape (positions,)."""
     per_lot = np.array([m.start_tick * m.unit for m in markets], np.int64)
     return np.asarray(positions.lots * per_lot[positions.market])
@@ -300,7 +355,7 @@ def _exact_values(markets: list[Market], positions: _Positions) -> Array:
 
 
 def _accounts(
-    scenario: Scenario, positions: _Positions, equity: Array, cost: Array,
+    scenario: Scenario, positions: Positions, equity: Array, cost: Array,
     stream: np.random.Generator,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """Owner and cash of every account, and the account of every position.
@@ -310,13 +365,12 @@ def _accounts(
     """
     markets = list(scenario.all_markets().values())
     n_traders, n_positions = len(equity), len(cost)
-    profit = _exact_values(markets, positions) - cost
-    n_isolated = round(scenario.population.isolated_share * n_positions)
-    isolated = np.sort(stream.choice(n_positions, n_isolated, replace=False))
+    profit = exact_values(markets, positions) - cost
+    isolated = isolated_positions(scenario, n_positions, stream)
     account = positions.holder.copy()
-    account[isolated] = n_traders + np.arange(n_isolated)
+    account[isolated] = n_traders + np.arange(len(isolated))
     owner = np.concatenate([np.arange(n_traders), positions.holder[isolated]])
-    moved = _isolated_equity(positions, equity, profit)[isolated]
+    moved = isolated_equity(positions, equity, profit)[isolated]
     worth = np.zeros(len(owner), np.int64)
     worth[:n_traders] = np.ceil(equity * units.QUANTA_PER_USD)
     np.subtract.at(worth, positions.holder[isolated], moved)
@@ -325,7 +379,15 @@ def _accounts(
     return owner, worth, account
 
 
-def _isolated_equity(positions: _Positions, equity: Array, profit: Array) -> Array:
+def isolated_positions(
+    scenario: Scenario, count: int, stream: np.random.Generator
+) -> Array:
+    """Which of some positions have a margin account of their own, in rising order."""
+    n_isolated = round(scenario.population.isolated_share * count)
+    return np.sort(stream.choice(count, n_isolated, replace=False))
+
+
+def isolated_equity(positions: Positions, equity: Array, profit: Array) -> Array:
     """Quanta of equity that a position would have in an account of its own.
 
     Its initial margin with room, and its part by notional of what its holder has beyond
@@ -333,7 +395,7 @@ def _isolated_equity(positions: _Positions, equity: Array, profit: Array) -> Arr
     unrealised profit within bounds.
     """
     holder, size = positions.holder, np.abs(positions.value)
-    needed = _ROOM * positions.margin
+    needed = ROOM * positions.margin
     spare = equity - np.bincount(holder, needed, len(equity))
     gross = np.bincount(holder, size, len(equity))
     part = np.maximum(spare, 0.0)[holder] * size / gross[holder]

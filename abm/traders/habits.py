@@ -342,6 +342,7 @@ def _react_now(world: World, trader: int) -> None:
         ask(world.inbox, world.logs, account, row.hit_market, side, MARKET, 0, lots, 0, 1)
         row.mood = CALM
         row.closed_lots = 0
+        row.rebuilt += 1
         crowd.state[0].rebuilt += 1
         return
     slot = ledger.accounts[account].first_position
@@ -363,6 +364,14 @@ def _leave(world: World, trader: int) -> None:
         withdraw(ledger, row.account, owner.cash, owner.cash - owner.principal)
     row.mood = GONE
     crowd.state[0].left += 1
+
+
+@kernel
+def see_off(world: World) -> None:
+    """Whoever has made up its mind to leave is gone; nobody holds a position any more."""
+    for trader in range(world.crowd.traders.shape[0]):
+        if world.crowd.traders[trader].mood == LEAVING:
+            _leave(world, trader)
 
 
 @kernel

@@ -188,6 +188,7 @@ def deposit(ledger: Ledger, account: int, amount: int) -> None:
     owner = ledger.accounts[account]
     owner.cash += amount
     owner.principal += amount
+    owner.paid_out -= amount
     ledger.pots[0].deposits += amount
     touch(ledger, account)
 
@@ -211,8 +212,10 @@ def withdraw(ledger: Ledger, account: int, amount: int, gains: int) -> None:
     if pots.excess_debt > 0:
         kept = amount - fraction_of(amount, pots.claims - pots.excess_debt, pots.claims)
     owner.given += kept
+    owner.paid_out += amount - kept
     pots.withheld += kept
     pots.withdrawals += amount - kept
+    owner.withdrawn += amount - kept
     for k in range(ledger.ages.shape[0]):
         slot = ledger.ages[k].slot
         left = max(0, gains - amount)

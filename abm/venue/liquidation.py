@@ -353,9 +353,13 @@ def _descend(world: World, account: int, backstop_is_due: bool) -> None:
     owner = ledger.accounts[account]
     owner.at_bottom = 0
     pots = ledger.pots[0]
+    equity, maintenance, notional = health(ledger, risk, markets, account)
+    acted = False
     for i in range(risk.rungs.shape[0]):
         rung = risk.rungs[i]
-        equity, maintenance, notional = health(ledger, risk, markets, account)
+        if acted:
+            equity, maintenance, notional = health(ledger, risk, markets, account)
+            acted = False
         if equity >= maintenance and equity >= 0:
             return
         flat = notional == 0
@@ -363,24 +367,29 @@ def _descend(world: World, account: int, backstop_is_due: bool) -> None:
             low = equity < share_of(maintenance, rung.down_to_ppm)
             if not flat and not (low and rung.down_to_ppm > 0):
                 _try_book(world, rung, account, equity, maintenance)
+                acted = True
         elif rung.rung == BACKSTOP_RUNG:
             low = equity < share_of(maintenance, rung.below_ppm)
             if low and not backstop_is_due:
                 return
             if low and equity >= -rung.loss_cap:
                 _take_over(world, account, pots.backstop, BACKSTOP_RUNG, False)
+                acted = True
         elif rung.rung == INSURANCE_RUNG:
             fund = equity_of(ledger, markets, pots.insurance)
             if flat:
                 _pay(world, account)
+                acted = True
             elif rung.mode == MODE_TAKEOVER:
                 low = equity <= share_of(maintenance, rung.below_ppm)
                 if low and fund + equity >= 0:
                     if equity < 0:
                         pots.insurance_paid -= equity
                     _take_over(world, account, pots.insurance, INSURANCE_RUNG, True)
+                    acted = True
         elif rung.rung == SOCIALISE_RUNG and flat:
             _socialise(world, rung, account)
+            acted = True
         elif rung.rung == WAVE_RUNG:
             owner.at_bottom = 1
 
@@ -484,6 +493,27 @@ def shortfall(ledger: Ledger, risk: Risk, markets: Markets) -> int:
 
 
 @kernel
+def is_in_debt(ledger: Ledger, risk: Risk, markets: Markets) -> bool:
+    """True if there is any :func:`debt`."""
+    if equity_of(ledger, markets, ledger.pots[0].backstop) < 0:
+        return True
+    if equity_of(ledger, markets, ledger.pots[0].insurance) < 0:
+        return True
+    for i in range(risk.watch[0].n):
+        account = risk.watched[i]
+        if ledger.accounts[account].at_bottom and equity_of(ledger, markets, account) < 0:
+            return True
+    return False
+
+
+@kernel
+def is_short(ledger: Ledger, risk: Risk, markets: Markets) -> bool:
+    """True if there is any :func:`shortfall`."""
+    fund = max(0, equity_of(ledger, markets, ledger.pots[0].insurance))
+    return is_in_debt(ledger, risk, markets) or defended(risk) > fund
+
+
+@kernel
 def is_taking_over(ledger: Ledger, risk: Risk) -> bool:
     """True if the insurance fund holds positions while an alarm is on.
 
@@ -501,7 +531,7 @@ def wave_is_due(world: World) -> bool:
         return False
     clock.wave_due_ms = _next_tick(world.risk, WAVE_RUNG, clock.wave_due_ms, clock)
     ledger, risk = world.ledger, world.risk
-    if shortfall(ledger, risk, world.markets) > 0 or is_taking_over(ledger, risk):
+    if is_short(ledger, risk, world.markets) or is_taking_over(ledger, risk):
         return True
     let_pass(world)
     return False

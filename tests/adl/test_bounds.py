@@ -118,7 +118,7 @@ def test_accounts_touched_is_a_bound_where_one_stands_in_several_groups(rows, ne
         here = [(a, c) for a, g, c in rows if g == number]
         account = np.array([a for a, _ in here], np.int64)
         capacity = np.array([c for _, c in here], np.int64)
-        groups.append(Group(account, capacity, capacity, need))
+        groups.append(Group(account, account, capacity, capacity, need))
     ways = [list(allocations(g.need, g.capacity.tolist())) for g in groups]
     touched = min(
         len({a for g, x in zip(groups, way, strict=True) for a in g.account[x > 0]})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -311,10 +311,11 @@ def test_given_cash_is_no_profit_any_more():
 def test_the_audits_fields_of_a_wave_are_enough_to_pick_again():
     """A decision is a function of the wave: a copy of its arrays gives the same."""
     for wave in waves(4):
-        fields = {
+        held = {each.name: getattr(wave, each.name) for each in fields(wave)}
+        copies = {
             name: value.copy() if isinstance(value, np.ndarray) else value
-            for name, value in vars(wave).items()
+            for name, value in held.items()
         }
-        again = replace(wave, **fields)
+        again = replace(wave, **copies)
         mine = policy("cash", {"rule": "accounts", "hedged": "last"})
         assert (mine.decide(wave).amounts == mine.decide(again).amounts).all()

@@ -8,6 +8,7 @@ import pytest
 from abm import genesis
 from abm.adl.compose import PRESETS, compose
 from abm.engine import Engine
+from abm.measures.watch import Watch
 from abm.montecarlo import tables
 from tests import crashes
 
@@ -18,11 +19,12 @@ def told(policy, seed, keep_whole):
     scenario = crashes.crash()
     rule = compose(policy, PRESETS[policy])
     engine = Engine(genesis.new_world(scenario, seed), rule, keep_whole=keep_whole)
+    engine.watcher = watch = Watch(rule, ())
     engine.run_to(scenario.time.steps)
     names = tables.Names.of(scenario)
     kind = names.kinds[engine.world.ledger.accounts["kind"]]
     engine.finish()
-    return engine, tables.of_calls(engine.record.calls, rule, names, kind)
+    return engine, tables.of_calls(engine.record.calls, rule, names, kind, watch.burdens)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -45,6 +45,7 @@ def make_batch(
             "outputs": {
                 "paths_of_first_runs": paths_of_first_runs,
                 "audit_of_first_runs": paths_of_first_runs,
+                "counterfactual_of_first_runs": runs,
             },
         },
         "policies": list(policies),

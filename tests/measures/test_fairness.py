@@ -20,8 +20,6 @@ QUEUE = np.array([3.5, 4.0, 0.0])
 PRO_RATA = np.array([4.8, 2.4, 0.3])
 DEFICIT, LARGEST_LOSS, THETA = 15.0, 12.0, 0.5
 
-amounts = st.lists(st.integers(0, 30), min_size=1, max_size=6)
-
 
 def test_survivors_of_the_example():
     assert f.survivors(CAPACITY, QUEUE).tolist() == [4.5, 0.0, 0.5]
@@ -79,6 +77,7 @@ def test_order_inversions_count_neighbours_that_changed_places():
     assert f.order_inversions([1, 2, 3], [3, 2, 1]) == 1.0
     assert f.order_inversions(CAPACITY, f.survivors(CAPACITY, QUEUE)) == 0.5
     assert math.isnan(f.order_inversions([2, 2], [1, 3]))
+    assert f.neighbours_turned(CAPACITY, f.survivors(CAPACITY, QUEUE)) == (2, 1)
 
 
 def test_rank_stability_is_spearmans_correlation():
@@ -88,20 +87,19 @@ def test_rank_stability_is_spearmans_correlation():
     assert math.isnan(f.rank_stability([1.0, 1.0], [1.0, 2.0]))
 
 
-@settings(deadline=None)
-@given(amounts, amounts, st.floats(0.0, 30.0), st.floats(1.0, 3.0))
-def test_a_more_even_burden_hurts_less_by_every_convex_measure(a, b, level, power):
-    if not f.is_more_even(a, b):
-        return
-    for measure in (lambda x: max(x - level, 0.0), lambda x: x**power):
-        assert sum(map(measure, a)) <= sum(map(measure, b)) + 1e-6
+def test_gini_counts_those_who_gave_nothing():
+    assert f.gini([8.0], 4) == pytest.approx(0.75)
+    assert f.gini([3.0, 3.0, 3.0], 3) == pytest.approx(0.0)
+    assert f.gini([1.0, 3.0], 2) == pytest.approx(0.25)
+    assert math.isnan(f.gini([0.0, 0.0], 5))
+    assert math.isnan(f.gini([], 5))
 
 
-def test_pro_rata_is_not_always_more_even_in_amounts_than_a_queue():
-    # The largest winner pays more than in this queue.
-    assert not f.is_more_even(PRO_RATA, QUEUE)
-    assert not f.is_more_even([2.0], [1.0, 1.0])
-    assert f.is_more_even([1.0, 1.0], [2.0])
+@given(st.lists(st.floats(0.01, 1.0), min_size=1, max_size=20), st.integers(0, 20))
+def test_gini_is_half_the_relative_mean_difference_with_zeros(given_, others):
+    every = np.array([*given_, *[0.0] * others])
+    apart = np.abs(every[:, None] - every[None, :]).mean()
+    assert f.gini(given_, len(every)) == pytest.approx(apart / (2 * every.mean()))
 
 
 @settings(deadline=None)

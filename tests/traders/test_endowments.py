@@ -173,7 +173,7 @@ def test_the_largest_accounts_are_of_the_kind_of_the_largest() -> None:
     kinds = ("kinds.patient.share=0.6", "kinds.whale.share=0.1", "kinds.whale.size=largest")
     given = tiny_scenario(*kinds, "population.accounts=200", "population.positions=150")
     stream = np.random.default_rng(4)
-    kind, equity = endowments._wealth(given, stream)
+    kind, equity = endowments.wealth(given, stream)
     whales = kind == list(given.kinds).index("whale")
     assert whales.sum() == 20
     assert equity[whales].min() > equity[~whales].max()
@@ -244,7 +244,7 @@ def test_leverages_have_the_median_spread_and_tails_that_were_asked_for() -> Non
         "population.token_share=0",
     )
     count = 200_000
-    leverage = endowments._leverages(
+    leverage = endowments.leverages(
         given, np.full(count, 1e5), np.zeros(count, np.int64), np.random.default_rng(3)
     )
     for p in (0.01, 0.1, 0.5, 0.9, 0.99):
@@ -261,7 +261,7 @@ def test_leverage_falls_with_equity_below_a_threshold_only() -> None:
         "population.leverage_slope_below_usd=1000",
     )
     usual = given.population.leverage_median
-    leverage = endowments._leverages(
+    leverage = endowments.leverages(
         given,
         np.array([10.0, 100.0, 1e3, 1e6]),
         np.zeros(4, np.int64),

@@ -42,21 +42,19 @@ def room(count: int) -> Payers:
 
 def first(payers: Payers, count: int, hedged: Hedged) -> Payers:
     """The first payers, with tier and weight where the rule for the hedged has them."""
-    row, group, capacity, worth = (column[:count].copy() for column in payers[:4])
-    found = Payers(row, group, capacity, worth)
+    found = Payers(*(column[:count] for column in payers[:4]))
     if hedged == "last":
-        return found._replace(tier=payers.tier[:count].copy())
+        return found._replace(tier=payers.tier[:count])
     if hedged == "weight":
-        return found._replace(weight=payers.weight[:count].copy())
+        return found._replace(weight=payers.weight[:count])
     return found
 
 
 def bankrupt_sides(wave: Wave) -> Array:
-    """``[side, market]`` is 1 where side 1 (shorts) or 0 (longs) opposes a bankrupt."""
-    sides = np.zeros((2, len(wave.mark)), np.int8)
-    rows = wave.bankrupt
-    sides[(rows["lots"] > 0).astype(np.int64), rows["market"]] = 1
-    return sides
+    """``[market, side]`` is 1 where side 1 (shorts) or 0 (longs) opposes a bankrupt."""
+    groups = np.zeros(2 * len(wave.mark), np.int8)
+    groups[wave.bankrupt_group] = 1
+    return groups.reshape(-1, 2)
 
 
 @inlined

@@ -110,7 +110,7 @@ def _select_accounts(
     """Write down who may be asked, at its first row; `is_open` is for accounts' marks."""
     for i in range(rows.shape[0]):
         side = 1 if rows[i].lots < 0 else 0
-        if not opposite or sides[side, rows[i].market]:
+        if not opposite or sides[rows[i].market, side]:
             is_open[rows[i].account] = 1
     count = 0
     for i in range(rows.shape[0]):

@@ -117,7 +117,7 @@ def _select_positions(
     for i in range(rows.shape[0]):
         own = rows[i]
         side = 1 if own.lots < 0 else 0
-        if sides[side, own.market] == 0:
+        if sides[own.market, side] == 0:
             continue
         gain = own.value - own.cost
         if profit == 0:
@@ -217,9 +217,9 @@ def _select_holders(
     for i in range(rows.shape[0]):
         own = rows[i]
         side = 1 if own.lots < 0 else 0
-        asked = sides[side, own.market]
+        asked = sides[own.market, side]
         if both:
-            asked = max(asked, sides[1 - side, own.market])
+            asked = max(asked, sides[own.market, 1 - side])
         most = floor_fraction(own.equity, abs(own.value), max(own.account_notional, 1))
         if asked == 0 or most <= 0:
             continue
@@ -235,7 +235,7 @@ def _debt_sides(wave: Wave) -> Array:
     """The same with the markets that accounts without positions owe to."""
     sides = bankrupt_sides(wave)
     owed = wave.debt_market >= 0
-    sides[(wave.debt_side[owed] > 0).astype(np.int64), wave.debt_market[owed]] = 1
+    sides[wave.debt_market[owed], (wave.debt_side[owed] > 0).astype(np.int64)] = 1
     return sides
 
 

@@ -117,15 +117,10 @@ def portion(amounts: Array, theta: float) -> Array:
     theta : float
         From 0 to 1.
     """
-    part, whole = Fraction(repr(float(theta))).as_integer_ratio()
-    if part == whole:
+    if theta == 1.0:
         return amounts.astype(np.int64)
+    part, whole = Fraction(repr(float(theta))).as_integer_ratio()
     if whole <= INT64_MAX and int(amounts.max(initial=0)) <= INT64_MAX // max(part, 1):
         return np.asarray(-(-amounts * part // whole), np.int64)
     found = [-(-amount * part // whole) for amount in amounts.tolist()]
     return np.array(found, np.int64)
-
-
-def bankrupt_group(wave: Wave) -> Array:
-    """The group that each bankrupt position forms with those who stand against it."""
-    return np.asarray(2 * wave.bankrupt["market"] + (wave.bankrupt["lots"] > 0))

@@ -20,7 +20,6 @@ from abm.adl.settlement.base import (
     Medium,
     Rounded,
     as_given,
-    bankrupt_group,
     portion,
 )
 from abm.adl.sharing.rounding import ROUNDINGS
@@ -99,7 +98,7 @@ class Contracts:
 
     def need(self, wave: Wave, theta: float) -> tuple[Array, Array]:
         """Lots of every bankrupt position."""
-        return bankrupt_group(wave), portion(np.abs(wave.bankrupt["lots"]), theta)
+        return wave.bankrupt_group, portion(np.abs(wave.bankrupt["lots"]), theta)
 
     def rounded(
         self, wave: Wave, payers: Payers, members: Array, capacity: Array, amounts: Array
@@ -118,11 +117,9 @@ class Contracts:
         Lots that are more by group than is needed go to the insurance fund, at the price
         of the bankrupt position closed last.
         """
-        taken = np.flatnonzero(amounts)
-        order = taken[np.argsort(payers.group[taken], kind="stable")]
-        group = bankrupt_group(wave)
-        sought = np.flatnonzero(need)
-        sought = sought[np.argsort(group[sought], kind="stable")]
+        order = _by_group(amounts, payers.group)
+        group = wave.bankrupt_group
+        sought = _by_group(need, group)
         offered = self.offered(wave)[sought]
         fills = np.empty(2 * len(order) + len(sought), ADL_FILL)
         count = _pair(
@@ -150,6 +147,15 @@ class Contracts:
     def book(self, world: World, wave: Wave, entries: Entries) -> None:
         """Close both sides of every fill; hand over the collateral."""
         _book(world, entries.fills)
+
+
+def _by_group(amounts: Array, group: Array) -> Array:
+    """Where amounts are not zero, group by group."""
+    found = np.flatnonzero(amounts)
+    groups = group[found]
+    if (groups[1:] >= groups[:-1]).all():
+        return found
+    return np.asarray(found[np.argsort(groups, kind="stable")])
 
 
 def _left_over(wave: Wave, fills: Array) -> Array:

@@ -1,23 +1,11 @@
-"""The whole state of one simulated venue, as plain numpy arrays.
-
-A world is a tuple of tuples of structured arrays, so that compiled code can take it and
-one call can copy it: a copy is a fork of history. Nothing in it is sized accounts times
-markets: accounts hold linked lists of positions and of orders, in pools whose freed
-slots are used again.
-
-The rooms, in reading order: `clock`; `markets` (specs, state, shocks); `book`; `ledger`;
-`risk` (triggers, tiers, ladder); `crowd` (traders); `makers`; `inbox` (orders on their
-way); `logs` (what happened).
-"""
+"""What a row of each array of a world is, and the constants that stand in them."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from abm.compiled import inlined, kernel
 
 Array = npt.NDArray[Any]
 
@@ -185,6 +173,8 @@ ACCOUNT = np.dtype(
         ("principal", "i8"),
         ("fees", "i8"),
         ("given", "i8"),
+        ("withdrawn", "i8"),
+        ("paid_out", "i8"),
         ("cooldown_ms", "i8"),
         ("first_position", "i4"),
         ("first_order", "i4"),
@@ -202,9 +192,10 @@ ACCOUNT = np.dtype(
 )
 """A margin pool. An isolated position is an account of its own whose `parent` is the
 trader's cross account. `given` is what haircuts of cash and of withdrawals have taken so
-far; `stage` is 1 once the ladder has taken its first slice, `at_bottom` once no rung but
-the wave is left; `debt_market` and `debt_side` say where a liquidation of it last
-traded."""
+far, `paid_out` what was withdrawn less what was deposited since the start, `withdrawn` what
+its owner has taken out in all; `stage` is 1 once the ladder has taken its first slice,
+`at_bottom` once no rung but the wave is left; `debt_market` and `debt_side` say where a
+liquidation of it last traded."""
 
 POSITION = np.dtype(
     [
@@ -352,6 +343,7 @@ TRADER = np.dtype(
         ("closed_lots", "i8"),
         ("leverage", "f8"),
         ("hit", "f8"),
+        ("rebuilt", "i8"),
         ("account", "i4"),
         ("kind", "i4"),
         ("market", "i4"),
@@ -363,8 +355,8 @@ TRADER = np.dtype(
     align=True,
 )
 """A trader: when it acts and reacts next (and the next trader in that slot of the wheel),
-home market, the leverage it likes, and what ADL last took from it: the share of its
-capacity, the market, the signed lots that were closed."""
+home market, the leverage it likes, what ADL last took from it (the share of its capacity,
+the market, the signed lots that were closed), and how often it has rebuilt."""
 
 CROWD = np.dtype([("n_due", "i8"), ("n_hits", "i8"), ("rebuilt", "i8"), ("left", "i8")])
 
@@ -448,270 +440,3 @@ PATH = np.dtype(
 )
 
 COUNTS = np.dtype([("inbox", "i8"), ("liquidations", "i8"), ("paths", "i8")], align=True)
-
-# --- rooms ------------------------------------------------------------------------------
-
-
-class Markets(NamedTuple):
-    """Prices: what all markets share, each market's constants and state, the script."""
-
-    oracle: Any
-    specs: Any
-    state: Any
-    shocks: Any
-
-
-class Book(NamedTuple):
-    """All markets' order books: `tops` one a market, `levels` one a tick and market."""
-
-    tops: Any
-    levels: Any
-    bits: Any
-    summary: Any
-    orders: Any
-    pool: Any
-    fills: Any
-
-
-_NO_AGES = np.zeros(0, AGE)
-_NO_LOWS = np.zeros((0, 0, LOW_SLOTS), np.int64)
-_NO_ALARMS = np.zeros(0, ALARM)
-_NO_PEAKS = np.zeros((0, PEAK_SLOTS), np.int64)
-
-
-class Ledger(NamedTuple):
-    """Who has what.
-
-    `open_interest` is each market's long lots; `touched` lists the accounts that changed
-    since they were last checked. `ages` and `lows[account, age, slot]` tell how old an
-    account's gains are; both are empty unless a policy asks for it.
-    """
-
-    accounts: Any
-    positions: Any
-    pots: Any
-    open_interest: Any
-    touched: Any
-    ages: Any = _NO_AGES
-    lows: Any = _NO_LOWS
-
-
-class Risk(NamedTuple):
-    """Margin tiers, the liquidation ladder, and whom to look at when a mark moves.
-
-    `triggers[side, level]` heads the list of positions to look at when the mark reaches
-    that level from the other side; `watched` lists accounts below maintenance. `alarms`
-    and `peaks[alarm, slot]` watch the insurance fund, if a policy asks for it.
-    """
-
-    tiers: Any
-    rungs: Any
-    triggers: Any
-    watched: Any
-    watch: Any
-    alarms: Any = _NO_ALARMS
-    peaks: Any = _NO_PEAKS
-
-
-class Crowd(NamedTuple):
-    """The traders and the two timing wheels (actions, reactions) that wake them."""
-
-    kinds: Any
-    traders: Any
-    wheel: Any
-    due: Any
-    keys: Any
-    hits: Any
-    state: Any
-
-
-class Makers(NamedTuple):
-    """The market makers; `ladder[k]` is (offset of rung k as a fraction, its share)."""
-
-    makers: Any
-    quoting: Any
-    ladder: Any
-
-
-class Logs(NamedTuple):
-    """What happened since Python last looked."""
-
-    liquidations: Any
-    paths: Any
-    counts: Any
-
-
-class World(NamedTuple):
-    """The whole state of one simulated venue."""
-
-    clock: Any
-    markets: Markets
-    book: Book
-    ledger: Ledger
-    risk: Risk
-    crowd: Crowd
-    makers: Makers
-    inbox: Any
-    logs: Logs
-
-
-def copy(world: World) -> World:
-    """Fork history: a world equal to the given one that shares no memory with it."""
-    rooms: list[Any] = [
-        _copied(room)
-        if isinstance(room, np.ndarray)
-        else type(room)(*(_copied(array) for array in room))
-        for room in world
-    ]
-    return World(*rooms)
-
-
-def _copied(array: Array) -> Array:
-    """A copy byte by byte: numpy's own goes field by field, ten times as slowly."""
-    return array.view(np.uint8).copy().view(array.dtype)
-
-
-def arrays(world: World) -> dict[str, Array]:
-    """Every array of a world by its dotted name, in a fixed order."""
-    found: dict[str, Array] = {}
-    for name, room in zip(world._fields, world, strict=True):
-        if isinstance(room, np.ndarray):
-            found[name] = room
-        else:
-            pairs = zip(room._fields, room, strict=True)
-            found.update({f"{name}.{field}": array for field, array in pairs})
-    return found
-
-
-def nbytes(world: World) -> int:
-    """Memory of a world in bytes."""
-    return sum(array.nbytes for array in arrays(world).values())
-
-
-# --- lookups ----------------------------------------------------------------------------
-
-
-@inlined
-def find_position(ledger: Ledger, account: int, market: int) -> int:
-    """Slot of an account's position in a market, or `NONE`."""
-    slot = ledger.accounts[account].first_position
-    while slot != NONE and ledger.positions[slot].market != market:
-        slot = ledger.positions[slot].next
-    return slot
-
-
-@inlined
-def touch(ledger: Ledger, account: int) -> None:
-    """Put an account on the list of those whose margin must be looked at again."""
-    owner = ledger.accounts[account]
-    if owner.touched == 0:
-        owner.touched = 1
-        pots = ledger.pots[0]
-        ledger.touched[pots.n_touched] = account
-        pots.n_touched += 1
-
-
-# --- invariants -------------------------------------------------------------------------
-
-
-class BrokenWorldError(AssertionError):
-    """An invariant of the world does not hold: a bug, never the user's fault."""
-
-
-@kernel
-def money_missing(ledger: Ledger) -> int:
-    """Quanta that should be there less those that are; zero in a sound world.
-
-    What was deposited less what was withdrawn equals the sum over accounts of cash less
-    the cost of their positions (the vault and the insurance fund are accounts), plus the
-    fees that the venue keeps and what it withholds from withdrawals.
-    """
-    pots = ledger.pots[0]
-    missing = pots.deposits - pots.withdrawals - pots.fees - pots.withheld
-    for i in range(ledger.accounts.shape[0]):
-        missing -= ledger.accounts[i].cash
-    for i in range(ledger.positions.shape[0]):
-        if ledger.positions[i].account != NONE:
-            missing += ledger.positions[i].cost
-    return missing
-
-
-def lots_out_of_balance(ledger: Ledger) -> Array:
-    """Sum of signed lots in each market, shape (markets,); zeros in a sound world."""
-    live = ledger.positions[ledger.positions["account"] != NONE]
-    total = np.zeros(len(ledger.open_interest), np.int64)
-    np.add.at(total, live["market"], live["lots"])
-    return total
-
-
-def check(world: World) -> None:
-    """Check every invariant of the ledger and the book.
-
-    Raises
-    ------
-    BrokenWorldError
-        Naming the invariant and by how much it is off.
-    """
-    missing = int(money_missing(world.ledger))
-    if missing:
-        raise BrokenWorldError(f"money is not conserved: {missing} quanta are missing")
-    off = np.flatnonzero(lots_out_of_balance(world.ledger))
-    if off.size:
-        raise BrokenWorldError(f"lots do not sum to zero in market {off[0]}")
-    _check_open_interest(world.ledger)
-    _check_ages(world.ledger)
-    _check_alarms(world.risk)
-    _check_book(world.book)
-
-
-def _check_open_interest(ledger: Ledger) -> None:
-    live = ledger.positions[ledger.positions["account"] != NONE]
-    longs = np.zeros(len(ledger.open_interest), np.int64)
-    np.add.at(longs, live["market"], np.maximum(live["lots"], 0))
-    if (longs != ledger.open_interest).any():
-        raise BrokenWorldError("open interest is not the sum of long lots")
-    if (live["lots"] == 0).any():
-        raise BrokenWorldError("a position of no lots was kept")
-
-
-def _check_ages(ledger: Ledger) -> None:
-    if len(ledger.ages) and len(ledger.lows) != len(ledger.accounts):
-        raise BrokenWorldError("gains by age are not kept for every account")
-    if (ledger.lows < 0).any():
-        raise BrokenWorldError("an account's gains were negative")
-
-
-def _check_alarms(risk: Risk) -> None:
-    for alarm, ring in zip(risk.alarms, risk.peaks, strict=True):
-        if alarm["peak"] != ring[: alarm["slots"]].max():
-            raise BrokenWorldError("the fund's peak is not the highest within the window")
-
-
-def _check_book(book: Book) -> None:
-    tops = book.tops
-    crossed = np.flatnonzero(tops["bid"] >= tops["ask"])
-    if crossed.size:
-        raise BrokenWorldError(f"the book of market {crossed[0]} is crossed")
-    working = book.orders[book.orders["id"] != NONE]
-    if (working["lots"] <= 0).any():
-        raise BrokenWorldError("an order is overfilled")
-    lots = np.zeros(len(book.levels), np.int64)
-    np.add.at(
-        lots, tops["first_level"][working["market"]] + working["tick"], working["lots"]
-    )
-    if (lots != book.levels["lots"]).any():
-        raise BrokenWorldError("a level does not hold the sum of its orders")
-
-
-def describe(world: World) -> str:
-    """One paragraph on a world: time, accounts, positions, orders, memory."""
-    clock, pots = world.clock[0], world.ledger.pots[0]
-    ages, alarms = len(world.ledger.ages), len(world.risk.alarms)
-    kept = f", gains by {ages + 1} ages" if ages else ""
-    kept += f", {alarms} alarms on the fund" if alarms else ""
-    return (
-        f"t = {clock['now_ms'] / 1000:.1f} s, {len(world.markets.specs)} markets, "
-        f"{len(world.ledger.accounts):,} accounts, {pots['used_positions']:,} positions, "
-        f"{world.book.pool[0]['used']:,} working orders{kept}, "
-        f"{nbytes(world) / 2**20:.1f} MiB"
-    )

@@ -1,0 +1,187 @@
+"""How the burden of a call fell on those who could have been asked.
+
+A call is looked at once, while it is whole; what is kept of it is a few numbers, from
+which a wave's measures follow (`abm.montecarlo.measured`). Two units of money are told
+apart. What an account *lost* is cash, or the value at the mark that it was closed below:
+what the table of haircuts says. What it *gave* is counted as the bounds of a wave are
+(`abm.adl.bounds`): cash, or the profit in the lots that were closed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from abm.adl.policy import Policy
+from abm.adl.record import Call, Payers
+from abm.adl.wave import Wave
+from abm.measures import fairness
+from abm.world import NONE, Array
+
+
+class Burden(NamedTuple):
+    """What is kept of a call; amounts in quanta, of all accounts that could be asked.
+
+    Attributes
+    ----------
+    acted : bool
+        Whether the trigger said yes; if not, nobody was asked and all else says nothing.
+    accounts : int
+        How many accounts could have been asked.
+    profits, equity : int
+        Unrealised profit, where there is one, and equity of the candidates' accounts.
+    top_account, top_endowment : int
+        The account with the largest endowment, and that: its profit (contracts) or its
+        capacity (cash).
+    largest_survivor : int
+        The most that any account has left of its endowment after what it lost.
+    neighbours, inversions : int
+        Neighbours in the order of endowments, and those that changed places.
+    given, forced : float
+        What all gave, and what no rule could have placed elsewhere.
+    top_1, top_10, top_percent : float
+        What the payers with the largest capacities of each group gave.
+    largest_share : float
+        The largest share of its capacity (lots or quanta) that a payer was asked for.
+    """
+
+    acted: bool
+    accounts: int = 0
+    profits: int = 0
+    equity: int = 0
+    top_account: int = NONE
+    top_endowment: int = 0
+    largest_survivor: int = 0
+    neighbours: int = 0
+    inversions: int = 0
+    given: float = 0.0
+    forced: float = 0.0
+    top_1: float = 0.0
+    top_10: float = 0.0
+    top_percent: float = 0.0
+    largest_share: float = 0.0
+
+
+def burden_of(call: Call, policy: Policy) -> Burden:
+    """What is kept of a whole call."""
+    decision = call.outcome.decision
+    if not decision.acted:
+        return Burden(False)
+    medium = policy.stages[decision.stage].settlement.medium
+    accounts, endowment = _endowments(call.wave, decision.payers, medium)
+    profits, equity = _means(call.wave.candidates)
+    found = Burden(True, len(accounts), profits, equity)
+    if not len(accounts):
+        return found
+    left = _survivors(call, accounts, endowment)
+    top = int(np.argmax(endowment))
+    neighbours, inversions = fairness.neighbours_turned(endowment, left)
+    found = found._replace(
+        top_account=int(accounts[top]),
+        top_endowment=int(endowment[top]),
+        largest_survivor=int(left.max()),
+        neighbours=neighbours,
+        inversions=inversions,
+    )
+    return _given(found, decision.payers, decision.amounts)
+
+
+class Taken(NamedTuple):
+    """What a call took, one row an entry: parallel arrays of int64, shape (entries,).
+
+    Signed `lots` of a `market` were closed for `got` quanta, the price and the part of
+    the bankrupt's collateral that came with it. A cash haircut is no lots for less than
+    nothing.
+    """
+
+    account: Array
+    market: Array
+    lots: Array
+    got: Array
+
+    def losses(self, worth: Array) -> Array:
+        """What each entry cost its account if a lot of each market is worth that, quanta.
+
+        Negative where being closed spared a loss.
+        """
+        return np.asarray(self.lots * worth[self.market] - self.got)
+
+
+def taken_by(call: Call) -> Taken:
+    """What a call took from whom."""
+    fills, haircuts = call.outcome.fills, call.outcome.haircuts
+    none = np.zeros(len(haircuts), np.int64)
+    got = fills["value"] + fills["collateral"]
+    return Taken(
+        np.concatenate([fills["account"], haircuts["account"]]),
+        np.concatenate([fills["market"], none]),
+        np.concatenate([fills["lots"], none]),
+        np.concatenate([got, -haircuts["amount"]]),
+    )
+
+
+def _endowments(wave: Wave, payers: Payers, medium: str) -> tuple[Array, Array]:
+    """Accounts that could be asked, in order, and what each could lose, shape (n,)."""
+    row, each = payers.row, payers.capacity
+    if medium == "contracts":
+        value, cost = (wave.candidates[name][row] for name in ("value", "cost"))
+        each = np.maximum(value - cost, 0)
+    return _by_account(wave.candidates["account"][row], each)
+
+
+def _by_account(account: Array, amount: Array) -> tuple[Array, Array]:
+    """Accounts in order, each once, and the sums of their amounts."""
+    total = np.zeros(int(account.max(initial=-1)) + 1, np.int64)
+    np.add.at(total, account, amount)
+    is_there = np.zeros(len(total), bool)
+    is_there[account] = True
+    accounts = np.flatnonzero(is_there)
+    return accounts, total[accounts]
+
+
+def _means(candidates: Array) -> tuple[int, int]:
+    """Profits and equity of the candidates' accounts, each account once."""
+    account = candidates["account"]
+    place = np.arange(len(account))
+    last = np.empty(int(account.max(initial=-1)) + 1, np.int64)
+    last[account] = place
+    once = last[account] == place
+    profits = np.maximum(candidates["account_profit"][once], 0)
+    return int(profits.sum()), int(candidates["equity"][once].sum())
+
+
+def _survivors(call: Call, accounts: Array, endowment: Array) -> Array:
+    """What each account has left after what it lost, never below zero."""
+    taken = taken_by(call)
+    lost = np.zeros(len(accounts), np.int64)
+    loss = taken.losses(call.wave.mark * call.wave.unit)
+    np.add.at(lost, np.searchsorted(accounts, taken.account), loss)
+    return np.asarray(np.maximum(endowment - np.maximum(lost, 0), 0))
+
+
+def _given(found: Burden, payers: Payers, amounts: Array) -> Burden:
+    """With what was given in the units of the bounds: all, forced, by the largest."""
+    worth = payers.worth / np.maximum(payers.capacity, 1)
+    given = amounts * worth
+    forced, tops = 0.0, [0.0] * 3
+    for group in np.unique(payers.group):
+        members = np.flatnonzero(payers.group == group)
+        capacity, taken = payers.capacity[members], amounts[members]
+        if not taken.any():
+            continue
+        least = fairness.least_pain(capacity, float(taken.sum()))
+        forced += float((np.minimum(least, taken) * worth[members]).sum())
+        falling = given[members[np.argsort(-capacity, kind="stable")]]
+        for i, top in enumerate((1, 10, math.ceil(len(members) / 100))):
+            tops[i] += float(falling[:top].sum())
+    share = amounts / np.maximum(payers.capacity, 1)
+    return found._replace(
+        given=float(given.sum()),
+        forced=forced,
+        top_1=tops[0],
+        top_10=tops[1],
+        top_percent=tops[2],
+        largest_share=float(share.max()),
+    )

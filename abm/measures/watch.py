@@ -1,0 +1,185 @@
+"""Looking at a run from outside while it goes on: what its counterfactuals need later.
+
+A `Watch` looks over the shoulder of an engine. At every call it keeps the call's burden;
+some time after it, it notes the marks and, where a fork of the same world is to be
+compared, what those hit by then are worth. A `Lookout` notes the same in the fork. The
+engine is stopped for that between steps, which changes no draw and no byte of the run.
+
+Horizons are counted from a call in whole steps, rounded up: at a horizon of 0.5 s a
+position is valued at the next mark, whatever the step. At a horizon of zero the marks are
+those of the call.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from abm.adl.policy import Policy
+from abm.adl.record import Call
+from abm.measures.burden import Burden, burden_of
+from abm.world import NONE, Array, World
+
+
+class Worth(NamedTuple):
+    """What traders are worth after a step: roots of accounts, and quanta."""
+
+    step: int
+    account: Array
+    amount: Array
+
+
+def lags(horizons_s: Sequence[float], step_ms: int) -> list[int]:
+    """Steps after a call at which each horizon is looked at."""
+    return [math.ceil(round(horizon * 1000.0, 6) / step_ms) for horizon in horizons_s]
+
+
+def roots(world: World) -> Array:
+    """The cross account that each account belongs to, shape (accounts,)."""
+    parent = world.ledger.accounts["parent"].astype(np.int64)
+    return np.where(parent == NONE, np.arange(len(parent)), parent)
+
+
+def worth_of(world: World) -> Array:
+    """Equity at the marks, with what was withdrawn less what was deposited, quanta.
+
+    int64, shape (accounts,); isolated accounts count with their cross account.
+    """
+    ledger, markets = world.ledger, world.markets
+    total = ledger.accounts["cash"] + ledger.accounts["paid_out"]
+    held = ledger.positions[ledger.positions["account"] != NONE]
+    worth = (markets.state["mark"] * markets.specs["unit"])[held["market"]]
+    np.add.at(total, held["account"], held["lots"] * worth - held["cost"])
+    joined = np.zeros(len(total), np.int64)
+    np.add.at(joined, roots(world), total)
+    return joined
+
+
+class Watch:
+    """Watches a run under a policy.
+
+    Parameters
+    ----------
+    policy : Policy
+        Whose calls they are.
+    horizons_s : sequence of float
+        Seconds after each call at which marks are noted.
+    appraises : bool
+        Whether to note what those who were hit are worth, too.
+
+    Attributes
+    ----------
+    burdens : list of Burden
+        One a call.
+    marks : dict of int to array
+        Marks of all markets in ticks by step, whatever call asked for them.
+    worths : dict of (int, int) to Worth
+        By wave and horizon: of all hit so far, that long after the wave's last call.
+    """
+
+    def __init__(
+        self, policy: Policy, horizons_s: Sequence[float], *, appraises: bool = False
+    ) -> None:
+        self.policy = policy
+        self.horizons_s = tuple(horizons_s)
+        self.appraises = appraises
+        self.burdens: list[Burden] = []
+        self.marks: dict[int, Array] = {}
+        self.worths: dict[tuple[int, int], Worth] = {}
+        self._due: set[int] = set()
+        self._asked: dict[tuple[int, int], int] = {}
+        self._hit: dict[int, Array] = {}
+
+    @property
+    def due(self) -> int | None:
+        """The next step after which it wants to look; None if there is none."""
+        return min(self._due, default=None)
+
+    def answered(self, world: World, call: Call) -> None:
+        """Look at a call that was answered in the present step."""
+        self.burdens.append(burden_of(call, self.policy))
+        if not call.outcome.decision.acted:
+            return
+        if self.appraises:
+            self._note_hit(world, call)
+        step, step_ms = (int(world.clock[0][name]) for name in ("step", "step_ms"))
+        for place, lag in enumerate(lags(self.horizons_s, step_ms)):
+            self._due.add(step + lag)
+            self._asked[call.wave.number, place] = step + lag
+
+    def _note_hit(self, world: World, call: Call) -> None:
+        """Mark the traders that were hit in a call, and all before them."""
+        nobody = np.zeros(len(world.ledger.accounts), bool)
+        hit = next(reversed(self._hit.values()), nobody).copy()
+        outcome = call.outcome
+        for account in (outcome.fills["account"], outcome.haircuts["account"]):
+            hit[roots(world)[account]] = True
+        self._hit[call.wave.number] = hit
+
+    def look(self, world: World, step: int) -> None:
+        """Note what there is after a step that was due."""
+        self._due.remove(step)
+        self.marks[step] = world.markets.state["mark"].copy()
+        keys = [key for key, asked in self._asked.items() if asked == step]
+        if not self.appraises or not keys:
+            return
+        worth = worth_of(world)
+        for key in keys:
+            traders = np.flatnonzero(self._hit[key[0]])
+            self.worths[key] = Worth(step, traders, worth[traders])
+
+    def began(self, world: World) -> None:
+        """Expect nothing more of calls before this episode, whose prices are not theirs."""
+        self._due.clear()
+        self._hit.clear()
+
+    def finish(self) -> list[Burden]:
+        """Forget worths of waves that went on after they were noted; tell the burdens."""
+        self.worths = {
+            key: worth
+            for key, worth in self.worths.items()
+            if worth.step == self._asked[key]
+        }
+        return self.burdens
+
+
+class Lookout:
+    """Looks at a fork at given steps.
+
+    Parameters
+    ----------
+    asked : mapping of int to array of int64
+        By step, the cross accounts whose worth is noted after it.
+
+    Attributes
+    ----------
+    marks : dict of int to array
+        As those of a `Watch`.
+    worths : dict of int to Worth
+        By step.
+    """
+
+    def __init__(self, asked: Mapping[int, Array]) -> None:
+        self.asked = dict(asked)
+        self.marks: dict[int, Array] = {}
+        self.worths: dict[int, Worth] = {}
+
+    @property
+    def due(self) -> int | None:
+        """The next step after which it wants to look; None if there is none."""
+        return min(self.asked.keys() - self.marks.keys(), default=None)
+
+    def answered(self, world: World, call: Call) -> None:
+        """It does not look at calls."""
+
+    def began(self, world: World) -> None:
+        """It looks at the first episode alone."""
+
+    def look(self, world: World, step: int) -> None:
+        """Note what there is after a step that was asked for."""
+        traders = self.asked[step]
+        self.marks[step] = world.markets.state["mark"].copy()
+        self.worths[step] = Worth(step, traders, worth_of(world)[traders])

@@ -1,0 +1,113 @@
+"""Costs of ADL by horizon, on tables written by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis import intervals
+from analysis.counterfactuals import against_forks, fixed_path
+from analysis.figures.counterfactual import draw_counterfactual
+from tests.analysis.batches import failed, finished, make_batch
+
+HORIZONS_S = (0.0, 5.0)
+
+
+def row(run: int, wave: int, horizon_s: float, **more: float) -> dict[str, Any]:
+    return {"run": run, "policy": "queue", "wave": wave, "horizon_s": horizon_s, **more}
+
+
+def cost(haircut: float, path: float | None = None, true: float = 0.0) -> dict[str, float]:
+    """Columns of a row whose other measures are multiples of these."""
+    found = {"haircut_usd": haircut, "net_usd": -haircut, "needed_usd": 2 * haircut}
+    found |= {f"{name}_usd": haircut for name in ("overshoot", "tracking_regret")}
+    found |= {f"{name}_usd": haircut for name in ("fairness_regret", "regret")}
+    if path is None:
+        return found
+    found |= {"path_usd": path, "true_usd": true, "gap_usd": true - path}
+    found |= {"path_net_usd": path, "true_net_usd": true, "gap_net_usd": true - path}
+    return found | {"repriced_usd": path, "repriced_net_usd": path}
+
+
+def by_hand(folder: Path):
+    """Run 0 has two waves, of which the last cannot be followed for 5 s; run 1 one; 2 none.
+
+    Run 3 failed.
+    """
+    rows = [
+        row(0, 0, 0.0, **cost(10.0, 10.0, 10.0)),
+        row(0, 0, 5.0, **cost(30.0, 30.0, 40.0)),
+        row(0, 1, 0.0, **cost(5.0, 15.0, 25.0)),
+        row(0, 1, 5.0),
+        row(1, 0, 0.0, **cost(2.0, 2.0, 2.0)),
+        row(1, 0, 5.0, **cost(8.0, 8.0, 2.0)),
+    ]
+    runs = [finished(run, "queue", 1.0) for run in range(3)] + [failed(3, "queue")]
+    runs += [finished(run, "none", 1.0) for run in range(4)]
+    return make_batch(folder, ["queue", "none"], 4, runs=runs, horizons=rows)
+
+
+def test_the_fixed_path_adds_up_a_runs_waves(tmp_path: Path):
+    table = fixed_path(by_hand(tmp_path)).set_index("horizon_s")
+    assert set(table["policy"]) == {"queue"}
+    assert table["runs"].tolist() == [3, 2]
+    # Runs 0 to 2 took 15, 2 and nothing; at 5 s run 0 is not known.
+    assert table["haircut_usd"].tolist() == [pytest.approx(17 / 3), pytest.approx(4.0)]
+    assert table.loc[0.0, "net_usd"] == pytest.approx(-17 / 3)
+
+
+def test_truth_and_path_are_compared_from_the_first_wave(tmp_path: Path):
+    table = against_forks(by_hand(tmp_path)).set_index("horizon_s")
+    assert table["runs"].tolist() == [3, 3]
+    assert table["path_usd"].tolist() == [pytest.approx(4.0), pytest.approx(38 / 3)]
+    assert table["gap_usd"].tolist() == [0.0, pytest.approx(4 / 3)]
+    assert table["gap_usd_low"].isna().all()
+
+
+def test_or_from_the_last_wave_that_can_be_followed(tmp_path: Path):
+    table = against_forks(by_hand(tmp_path), "last").set_index("horizon_s")
+    # Run 0's last wave is lost before 5 s, so its first one stands for it.
+    assert table["path_usd"].tolist() == [pytest.approx(4.0), pytest.approx(38 / 3)]
+
+
+def many(folder: Path, gap: float):
+    rng = np.random.default_rng(3)
+    rows = []
+    for run in range(40):
+        for horizon in HORIZONS_S:
+            path = float(rng.lognormal(3.0, 1.0))
+            true = path + gap * horizon + float(rng.normal(0.0, 2.0))
+            rows.append(row(run, 0, horizon, **cost(path, path, true)))
+    runs = [finished(run, "queue", 1.0) for run in range(40)]
+    return make_batch(folder, ["queue"], 40, runs=runs, horizons=rows)
+
+
+def test_the_gap_has_the_interval_of_a_mean(tmp_path: Path):
+    batch = many(tmp_path, gap=1.0)
+    table = against_forks(batch).set_index("horizon_s")
+    gaps = batch.frame("horizons").set_index("horizon_s")["gap_usd"]
+    low, high = intervals.mean_interval(gaps[5.0].to_numpy())
+    assert table.loc[5.0, ["gap_usd_low", "gap_usd_high"]].tolist() == [low, high]
+    assert low < table.loc[5.0, "gap_usd"] < high
+    assert low > 0.0 > table.loc[0.0, "gap_usd_low"]
+
+
+def test_the_figure_says_what_the_gap_is(tmp_path: Path):
+    figure = draw_counterfactual(many(tmp_path, gap=1.0))
+    figure.canvas.draw()
+    text = " ".join(" ".join(t.get_text() for t in figure.texts).split())
+    assert figure.get_suptitle() == "What did ADL cost those whom it hit?"
+    assert "Truth less fixed path at the longest horizon: queue +$" in text
+    (axes,) = figure.axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "5"]
+    assert axes.get_xlabel()
+    assert axes.get_ylabel()
+
+
+def test_without_forks_the_figure_says_so(tmp_path: Path):
+    batch = make_batch(tmp_path, ["queue"], 1, runs=[finished(0, "queue", 0.0)])
+    figure = draw_counterfactual(batch)
+    assert "nobody was hit" in figure.axes[0].texts[0].get_text()

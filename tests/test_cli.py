@@ -35,7 +35,7 @@ def test_run_leaves_tables_figures_and_a_manifest(batch):
     manifest = json.loads((batch / "manifest.json").read_text())
     assert manifest["scenario"]["run"]["runs"] == 3
     assert str(batch) not in json.dumps(manifest)
-    assert len(list((batch / "figures").glob("*.png"))) == 4
+    assert len(list((batch / "figures").glob("*.png"))) == 5
     assert len(list(batch.glob("*.parquet"))) == 7
 
 

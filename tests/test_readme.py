@@ -28,7 +28,7 @@ def test_the_python_examples_run(block, monkeypatch, tmp_path):
     if "buyer" in names:
         assert names["buyer"].position("ETH") == pytest.approx(0.5)
     else:
-        assert len(list((tmp_path / "figures").rglob("*.png"))) == 4
+        assert len(list((tmp_path / "figures").rglob("*.png"))) == 5
 
 
 def test_the_policy_of_the_readme_composes_and_runs(tmp_path, monkeypatch):

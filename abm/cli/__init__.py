@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import sys
 
-from abm.cli import policies, reading, running, search, wave
+from abm.cli import exposure, policies, reading, running, search, wave
 from abm.cli.common import app
 
-__all__ = ["app", "main", "policies", "reading", "running", "search", "wave"]
+__all__ = [
+    "app",
+    "exposure",
+    "main",
+    "policies",
+    "reading",
+    "running",
+    "search",
+    "wave",
+]
 
 
 def main() -> None:

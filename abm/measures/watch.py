@@ -92,6 +92,7 @@ class Watch:
         self._due: set[int] = set()
         self._asked: dict[tuple[int, int], int] = {}
         self._hit: dict[int, Array] = {}
+        self._begun: list[int] = []
 
     @property
     def due(self) -> int | None:
@@ -133,8 +134,16 @@ class Watch:
 
     def began(self, world: World) -> None:
         """Expect nothing more of calls before this episode, whose prices are not theirs."""
+        self.finish()
+        self._begun.append(int(world.clock[0]["step"]))
+        self._asked = {key: worth.step for key, worth in self.worths.items()}
         self._due.clear()
         self._hit.clear()
+
+    def marks_after(self, step: int, lag: int) -> Array | None:
+        """Marks some steps after a step, unless the episode had ended by then."""
+        over = any(step < begun <= step + lag for begun in self._begun)
+        return None if over else self.marks.get(step + lag)
 
     def finish(self) -> list[Burden]:
         """Forget worths of waves that went on after they were noted; tell the burdens."""

@@ -89,13 +89,13 @@ def of_run(
             last = int(steps[-1]) + lag
             row = {"wave": number, "horizon_s": watch.horizons_s[k]}
             row["time_s"] = last * step_ms / 1000.0
-            marks = [watch.marks.get(step) for step in (steps + lag).tolist()]
+            marks = [watch.marks_after(step, lag) for step in steps.tolist()]
             row |= _fixed([acted[i] for i in here], [entries[i] for i in here], wave, marks)
             so_far = slice(0, int(np.searchsorted(until, last, "right")))
             case.rows.append(row)
             case.taken.append(Taken(*(column[so_far] for column in every)))
             case.worths.append(watch.worths.get((number, k)))
-            case.marks.append(watch.marks.get(last))
+            case.marks.append(watch.marks_after(last - lag, lag))
     return case
 
 

@@ -86,12 +86,12 @@ def _explanation(table: pd.DataFrame) -> str:
     runs = notation.count(float(table["runs"].min()))
     last = table[table["horizon_s"] == table["horizon_s"].max()]
     told = "; ".join(
-        f"{row.policy} {notation.signed(notation.usd(row.gap_usd))} "
-        f"({notation.span(notation.usd(row.gap_usd_low), notation.usd(row.gap_usd_high))})"
+        f"{row.policy} {notation.signed(notation.amount(row.gap_usd))} "
+        f"({notation.span(*map(notation.amount, (row.gap_usd_low, row.gap_usd_high)))})"
         for row in last.head(_MOST_POLICIES).itertuples()
     )
     return (
         f"Mean over {runs} runs that were forked, summed over the traders that lose, from "
-        f"the end of a run's first wave. Truth less fixed path at the longest horizon: "
-        f"{told}."
+        f"the end of a run's first wave. Truth less fixed path at the longest horizon, in "
+        f"USD: {told}."
     )

@@ -12,6 +12,7 @@ from analysis import intervals
 from analysis.counterfactuals import against_forks, fixed_path
 from analysis.figures.counterfactual import draw_counterfactual
 from tests.analysis.batches import failed, finished, make_batch
+from tests.analysis.test_figures import assert_can_be_read
 
 HORIZONS_S = (0.0, 5.0)
 
@@ -97,11 +98,12 @@ def test_the_gap_has_the_interval_of_a_mean(tmp_path: Path):
 
 def test_the_figure_says_what_the_gap_is(tmp_path: Path):
     figure = draw_counterfactual(many(tmp_path, gap=1.0))
-    figure.canvas.draw()
+    assert_can_be_read(figure)
     text = " ".join(" ".join(t.get_text() for t in figure.texts).split())
     assert figure.get_suptitle() == "What did ADL cost those whom it hit?"
-    assert "Truth less fixed path at the longest horizon: queue +$" in text
+    assert "Truth less fixed path at the longest horizon, in USD: queue +" in text
     (axes,) = figure.axes
+    assert axes.get_title(loc="left") == "queue"
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "5"]
     assert axes.get_xlabel()
     assert axes.get_ylabel()

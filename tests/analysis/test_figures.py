@@ -102,9 +102,10 @@ def test_batches_with_nothing_to_show_are_drawn_and_say_so(tmp_path: Path, kind:
         assert any("no" in text.lower() for text in said)
 
 
-def test_draw_all_writes_four_pictures(tmp_path: Path):
+def test_draw_all_writes_five_pictures(tmp_path: Path):
     files = draw_all(crowd_batch(tmp_path), tmp_path)
     names = ["deficits.png", "one-run.png", "who-paid.png", "lorenz.png"]
+    names.append("counterfactual.png")
     assert [path.name for path in files] == names
     for path in files:
         assert path.parent == tmp_path / "figures"

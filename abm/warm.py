@@ -104,7 +104,7 @@ def _market_stages() -> list[Callable[[], object]]:
 
 
 def warm_up_step() -> None:
-    """Take a step, end a run, see off those who leave, ask how far the venue is from short."""
+    """Take a step, end a run, see off who leaves, ask how far the venue is from short."""
     from abm.adl.compose import PRESETS, compose
     from abm.engine import Engine
     from abm.traders.habits import see_off

@@ -118,7 +118,7 @@ def resume(
     figures: Figures = True,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a batch, a study or a sweep that was interrupted.
+    """Go on with a batch, a study, a sweep or a search that was interrupted.
 
     What is whole is kept; the result is byte for byte that of a batch that was never
     interrupted. Refuses if the scenario or the code has changed, and says what.
@@ -129,6 +129,7 @@ def resume(
         "workers": workers, "minutes": minutes, "scheduler": scheduler, "quiet": as_json
     }  # fmt: skip
     with plain_errors():
+        from abm.montecarlo import search as searches
         from abm.montecarlo import study as studies
         from abm.montecarlo import sweeps
         from abm.montecarlo.runner import resume_batch
@@ -136,6 +137,12 @@ def resume(
 
         warm_up(quiet=as_json)
         with interruptible(run_dir):
+            if (run_dir / searches.INDEX).is_file():
+                from abm.cli.search import report_search
+
+                searches.resume_search(run_dir, **how)
+                report_search(run_dir, as_json, figures)
+                return
             if (run_dir / sweeps.INDEX).is_file():
                 sweeps.resume_sweep(run_dir, **how)
                 _report_sweep(run_dir, _MEASURES, as_json)

@@ -19,7 +19,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 _KEYS: list[tuple[str, str]] = [("run", "int64"), ("policy", "string")]
@@ -370,16 +369,6 @@ class StoreError(Exception):
 
 def _file(folder: Path, table: str, block: int) -> Path:
     return folder / f"{table}.parquet" / f"block-{block:06d}.parquet"
-
-
-def encoded(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
-    """The tables of a block as what their files hold."""
-    files = {}
-    for name, table in tables.items():
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        files[name] = sink.getvalue().to_pybytes()
-    return files
 
 
 def write_block(folder: Path, block: int, files: Mapping[str, bytes]) -> dict[str, str]:

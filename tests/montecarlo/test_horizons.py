@@ -123,7 +123,7 @@ def runs(*over: str, paranoid: bool = False) -> tuple[dict[str, pd.DataFrame], .
     names = ["hyperliquid", "pro-rata", "drift", "none"]
     given = crashes.crash(run={"runs": 1, "policies": names}, outputs=outputs)
     plan = Plan.of(given)
-    found = run_one(plan, 0, [policy_of(given, name) for name in names], paranoid)
+    found = list(run_one(plan, 0, [policy_of(given, name) for name in names], paranoid))
     return tuple({n: t.to_pandas() for n, t in each.items()} for each in found)
 
 

@@ -234,7 +234,7 @@ class Group(mesa.Agent):  # type: ignore[misc]
 
 
 class StressModel(mesa.Model):  # type: ignore[misc]
-    """One stress run as a Mesa model.
+    """One stress run as a Mesa model: the first episode of a scenario.
 
     `step()` advances one decision interval of the compiled market; `agents` holds the
     trader groups, the makers and the agents written in Python; `datacollector` reports

@@ -465,6 +465,18 @@ class Outputs(Part):
         le=100_000_000,
         description="number of runs that are forked and run again under that policy",
     )
+    lights_every_s: Real = Field(
+        60.0,
+        ge=0.1,
+        le=LARGEST,
+        description="how often accounts are shown where they stand in ADL, s",
+    )
+    nudges_of_first_runs: Whole = Field(
+        8,
+        ge=0,
+        le=100_000_000,
+        description="number of runs whose first wave is put to policies again, nudged",
+    )
 
     def _faults(self) -> Iterable[Fault]:
         return checks.of_outputs(self)

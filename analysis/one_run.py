@@ -79,13 +79,14 @@ def read_run(batch: Batch, number: int, policy: str) -> OneRun:
     haircuts = ["time_s", "account", "amount_usd", "closed_usd"]
     fills = ["time_s", "account", "market", "notional_usd", "bankrupt_kind"]
     book = events[events["rung"] == "book"]
+    episodes = int(batch.scenario.get("episodes", {}).get("count", 1))
     prices, depth, purses = _paths(batch.frame("paths", where=where), book["time_s"].min())
     return OneRun(
         number=number,
         seed=int(rows["seed"].iloc[0]),
         policy=policy,
         scenario=batch.name,
-        duration_s=float(batch.scenario["time"]["duration_s"]),
+        duration_s=float(batch.scenario["time"]["duration_s"]) * episodes,
         row=rows.iloc[0],
         prices=prices,
         depth=depth,

@@ -263,7 +263,8 @@ BOUNDS = [
     ("venue.funding_interest_per_8h", -1.0, 1.0), ("run.runs", 1, 100_000_000),
     ("run.seed", 0, 2**63 - 1), ("run.block", 1, 100_000), ("run.wave_gap_s", (0.0,), 1e12),
     ("outputs.path_interval_s", 0.1, 1e12), ("outputs.paths_of_first_runs", 0, 100_000),
-    ("outputs.audit_of_first_runs", 0, 100_000_000),
+    ("outputs.audit_of_first_runs", 0, 100_000_000), ("outputs.lights_every_s", 0.1, 1e12),
+    ("outputs.nudges_of_first_runs", 0, 100_000_000),
 ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def order_of(score: Array) -> Array:
     score : array of float64, shape (n,) or (n, columns)
         Of several columns, each breaks the ties of those before it.
     """
-    columns = score.reshape(len(score), -1)
+    columns = score if score.ndim > 1 else score[:, np.newaxis]
     return np.lexsort(-columns.T[::-1])
 
 

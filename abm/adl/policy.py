@@ -21,6 +21,7 @@ from abm.adl.guard import call, in_words, is_ours
 from abm.adl.record import Call, Decision, Outcome, Payers
 from abm.adl.seniority import Ladder, Seniority
 from abm.adl.settlement import Entries, Settlement, money_needed
+from abm.adl.settlement.base import portion
 from abm.adl.severity import Severity
 from abm.adl.trigger import Drawdown, Trigger
 from abm.adl.wave import PolicyError, Wave
@@ -152,6 +153,35 @@ class Policy:
         score, amounts = self._allocate(wave, payers, groups, need)
         budget = money_needed(wave, theta)
         return Decision(True, theta, budget, need, payers, score, amounts, self.stage)
+
+    def reach(self, wave: Wave, shares: Sequence[float]) -> tuple[Payers, Array]:
+        """Who could be asked in a wave, and what of them if a share of it were needed.
+
+        Whatever the trigger and the severity say: what a venue could publish beforehand.
+
+        Parameters
+        ----------
+        shares : sequence of float
+            Of what the payers of each group can give together, from 0 to 1.
+
+        Returns
+        -------
+        payers : Payers
+        amounts : array of int64, shape (shares, payers)
+
+        Raises
+        ------
+        PolicyError
+            If a part raises or gives a NaN, a negative or too much.
+        """
+        payers = self._payers(wave, ())
+        groups, member = np.unique(payers.group, return_inverse=True)
+        total = np.zeros(len(groups), np.int64)
+        np.add.at(total, member, payers.capacity)
+        amounts = np.zeros((len(shares), len(payers.row)), np.int64)
+        for asked, share in zip(amounts, shares, strict=True):
+            _, asked[:] = self._allocate(wave, payers, groups, portion(total, share))
+        return payers, amounts
 
     def _payers(self, wave: Wave, past: Sequence[Call]) -> Payers:
         signed = functools.partial(checked.worst, wave)

@@ -174,7 +174,8 @@ def gradient_descent(
     Proposition 1 of arXiv 2602.15182: with ``eta = sqrt((1 + 2 P) / sum D ** 2)`` the
     regret against any sequence of severities whose steps add up to P (`path_length`) is at
     most ``sqrt((1 + 2 P) * sum D ** 2)``. `eta_per_usd` fixes the step, `squares_usd2`
-    gives the sum for the whole run; with neither, the sum runs over the rounds so far.
+    gives the sum for the whole run; with neither, the sum runs over the rounds so far, as
+    MetaFlux, which is said to run the same descent, recomputes its step in every round.
     What was needed is judged at the marks of the next call (`need_at`). A round without a
     deficit changes nothing.
     """
@@ -264,7 +265,8 @@ def mirror_descent(
     `survivor_ratio`. The severity of a round is the iterate after the round before, and
     it is a share of that round's deficit. Money is counted in units of the first round's
     deficit, so that the weights are pure numbers; they were not published, all defaults
-    are ours. Rounds without a deficit change nothing.
+    are ours. Rounds without a deficit change nothing. The paper's variant that begins
+    from what levered pro-rata would take of the first shock is a value of `start`.
     """
     return MirrorDescent(start, eta, coverage, survivor, excess, survivor_ratio)
 

@@ -104,7 +104,13 @@ VENUES: dict[str, Preset] = {
         "binance.com/en/support/faq/360033525471; developers.binance.com, USD-M futures, "
         "Position ADL Quantile Estimation; FAQ 4ac2d99429f845e5961acff03556c034",
         "binance",
-        (_SOLVENT, _HEDGED, _OVER_ALL),
+        (
+            "The formula of the API's documents. Second-hand accounts have return on "
+            "notional times leverage, which is the score return-on-equity.",
+            _SOLVENT,
+            _HEDGED,
+            _OVER_ALL,
+        ),
         _table(_HEDGED_LAST, _queue("binance"), _contracts("bankruptcy")),
     ),
     "bybit": Preset(

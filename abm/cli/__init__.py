@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from abm.cli import policies, reading, running, wave
+from abm.cli import exposure, policies, reading, running, wave
 from abm.cli.common import app
 
-__all__ = ["app", "main", "policies", "reading", "running", "wave"]
+__all__ = ["app", "exposure", "main", "policies", "reading", "running", "wave"]
 
 
 def main() -> None:

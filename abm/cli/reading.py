@@ -51,6 +51,8 @@ def check(
         if ".py:" in str(config):
             check_function(str(config), as_json)
             return
+        if config.suffix == ".py":
+            fail(f"check {config}: must name a function in it: {config}:FUNCTION")
         scenario = load(config, overrides)
         if population:
             _print_population(scenario, as_json)

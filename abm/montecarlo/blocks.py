@@ -17,8 +17,9 @@ from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
 from abm.measures.watch import Lookout, Watch
-from abm.montecarlo import course, horizons, store, tables
+from abm.montecarlo import course, foresight, horizons, store, tables
 from abm.montecarlo.course import Beginning
+from abm.montecarlo.foresight import Looks
 from abm.montecarlo.horizons import Case
 from abm.montecarlo.plan import Block, Plan
 from abm.scenario import Scenario
@@ -64,9 +65,10 @@ def run_one(
     appraised = run < outputs.counterfactual_of_first_runs
     others = [policy_of(scenario, outputs.counterfactual)] if appraised else []
     past.share([*policies, *others])
-    past.run_to(scenario.time.steps, stop_at_wave=True)
-    names, shared_s = tables.Names.of(scenario), past.now_s
-    found = [_under(policy, past, plan, run, names, begun, shared_s) for policy in policies]
+    looks = Looks(world, outputs.lights_every_s)
+    looks.run_to_wave(past, scenario.time.steps)
+    names = tables.Names.of(scenario)
+    found = [_under(policy, past, plan, run, names, begun, looks) for policy in policies]
     fork = _fork_under(others[0], past, scenario, found) if others else None
     unit = world.markets.specs["unit"]
     return [_as_tables(each, fork, unit, run) for each in found]
@@ -82,7 +84,7 @@ class _Ran(NamedTuple):
 
 def _under(
     policy: Policy, past: Engine, plan: Plan, run: int, names: tables.Names,
-    begun: Beginning, shared_s: float,
+    begun: Beginning, looks: Looks,
 ) -> _Ran:  # fmt: skip
     """Fork the past and run on under a policy."""
     scenario, outputs, engine = plan.scenario, plan.scenario.outputs, past.fork(policy)
@@ -91,10 +93,14 @@ def _under(
     watch = Watch(policy, outputs.horizons_s, appraises=appraises)
     engine.watcher = watch
     try:
-        _go_on(engine, scenario.time.steps)
+        look = looks.fork().run_to_first_call(engine, scenario.time.steps)
+        more = {"shared_s": past.now_s}
+        if run < outputs.nudges_of_first_runs:
+            more |= foresight.nudges(policy, engine.record.calls)
         told = course.follow(engine, scenario, begun)
+        more |= foresight.columns(look, policy, told[0].calls(engine.record.calls))
         columns = tables.of_run(
-            engine, told, names, shared_s, watch.finish(), scenario.retention,
+            engine, told, names, more, watch.finish(), scenario.retention,
             audited=audited,
         )  # fmt: skip
         time = scenario.time.step_ms, scenario.time.steps

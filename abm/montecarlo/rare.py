@@ -91,7 +91,8 @@ def deficit_probability(
     Parameters
     ----------
     scenario : Scenario
-        Its policies are not asked: nobody is deleveraged.
+        Its policies are not asked: nobody is deleveraged. Of several episodes it is the
+        first.
     deficit_usd : float
         In USD.
     effort, replications, seed

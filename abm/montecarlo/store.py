@@ -92,6 +92,8 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         *_floats("top_1_share top_10_share top_percent_share"),
         *_floats("least_top_1_share least_top_10_share least_top_percent_share"),
         *_floats("needed_usd tracking_regret_usd fairness_regret_usd regret_usd"),
+        *_floats("predict_spearman predict_kendall predict_brier predict_coverage"),
+        *_floats("jump_largest_usd jump_moved jump_per_usd jump_typical_per_usd"),
     ],
     "waves": [
         *_KEYS,
@@ -298,7 +300,8 @@ haircut of a run is that of profit, the largest equity share that of equity.
 `bid_depth_usd` is what rests within 1% of the mark. `severity` of a wave is that of its
 first call, `acted` how many of its calls the trigger answered, `withdrawal_cut` the share
 of every withdrawal that is withheld after it; the bounds from `feasible` on are those of
-`abm.adl.bounds`.
+`abm.adl.bounds`. Times go on from episode to episode; calm days count in those of recovery
+alone.
 
 A row of `retention` is the traders of a kind whose equity on arrival was of a class that
 begins at `size_from_usd`: how many were hit, are expected to leave by the hazard of
@@ -306,14 +309,17 @@ begins at `size_from_usd`: how many were hit, are expected to leave by the hazar
 `lifetime_value_usd` is that of what they have at the end and what those who left took out;
 `value_lost_usd` goes with the expected churn, `value_left_usd` with those who left or are
 leaving. What is retained is the rest after the expected churn. Recovery takes 0 s where
-there was nothing to recover from, and is infinite where the run ends before it; calm days
-between episodes count.
+there was nothing to recover from, and is infinite where the run ends before it.
 
 A row of `episodes` is one crash. Before it `left_before` went and newcomers came, and the
 fund took over what was `owed`; what was still missing at its start is `carried`, what it
 added to that its deficit. Values but the first are those at its end, with what was taken
 out during the episode; `stayed_value_usd` is that of those who have not made up their minds
 to leave.
+
+The columns `predict_*` of a run are those of `abm.measures.predictability`, empty where
+nobody was touched; `jump_*` those of `abm.measures.brittleness`, of the first call of the
+first runs (see `abm.montecarlo.foresight`).
 
 A row of `audit` is a call of the policy: `abm.adl.audit` makes the call of it again, and
 tells the fields' units."""

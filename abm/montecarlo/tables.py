@@ -59,7 +59,7 @@ def of_run(
     engine: Engine,
     episodes: Sequence[Episode],
     names: Names,
-    shared_s: float,
+    more: Mapping[str, float],
     burdens: Sequence[Burden],
     retention: Retention,
     *,
@@ -75,8 +75,8 @@ def of_run(
         All of the run's.
     names : Names
         Of the scenario.
-    shared_s : float
-        Seconds of market that were simulated once for all policies.
+    more : mapping
+        Columns of the row of the run that its record does not tell.
     burdens : sequence of Burden
         One a call.
     retention : Retention
@@ -92,7 +92,8 @@ def of_run(
         "paths": _paths(record.paths, world, names),
         "audit": _audit(record.calls, kind) if audited else {},
     }
-    columns["runs"] = _run(engine, episodes, columns) | {"shared_s": [shared_s]}
+    told = {name: [value] for name, value in more.items()}
+    columns["runs"] = _run(engine, episodes, columns) | told
     return _with_retention(columns, engine, episodes, names, retention)
 
 

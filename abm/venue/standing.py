@@ -40,9 +40,12 @@ def take_standing(world: World, row: Any) -> None:
     row.fees = pots.fees
     everybody = pots.deposits - pots.withdrawals - pots.fees - pots.withheld
     house = row.insurance + row.vault
+    owed_by_house = max(0, -row.insurance) + max(0, -row.vault)
     account = max(pots.insurance, pots.backstop) + 1
     while account < ledger.accounts.shape[0] and ledger.accounts[account].kind == MAKER:
-        house += equity_of(ledger, markets, account)
+        equity = equity_of(ledger, markets, account)
+        house += equity
+        if ledger.accounts[account].watched and ledger.accounts[account].at_bottom:
+            owed_by_house += max(0, -equity)
         account += 1
-    purses = max(0, -row.insurance) + max(0, -row.vault)
-    row.traders = everybody - house + (row.owed - purses)
+    row.traders = everybody - house + (row.owed - owed_by_house)

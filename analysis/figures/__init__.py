@@ -10,6 +10,7 @@ from analysis.figures.counterfactual import draw_counterfactual
 from analysis.figures.deficits import draw_deficits
 from analysis.figures.lorenz import draw_lorenz
 from analysis.figures.one_run import draw_one_run
+from analysis.figures.retention import draw_churn, draw_episodes
 from analysis.figures.who_paid import draw_who_paid
 from analysis.payers import read_payers
 
@@ -24,5 +25,7 @@ def draw_all(batch: Batch, folder: str | Path) -> list[Path]:
         "lorenz": draw_lorenz(batch, payers),
         "counterfactual": draw_counterfactual(batch),
     }
+    if int(batch.scenario.get("episodes", {}).get("count", 1)) > 1:
+        figures |= {"churn": draw_churn(batch), "episodes": draw_episodes(batch)}
     place = Path(folder) / "figures"
     return [style.save(figure, place / f"{name}.png") for name, figure in figures.items()]

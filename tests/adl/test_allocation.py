@@ -99,6 +99,11 @@ def test_amounts_are_within_capacity_and_sum_to_the_budget(name):
             assert (amounts <= capacity).all()
 
 
+@pytest.mark.parametrize("name", ANSWERS)
+def test_nobody_to_ask_pays_nothing(name):
+    assert _share(ANSWERS[name], [], [], 17).tolist() == []
+
+
 def test_a_cap_leaves_the_rest_to_the_next_wave():
     rows = _book(np.random.default_rng(1), 3)
     amounts = _share({"rule": "capped", "cap": 0.25}, rows, [100, 40, 20], 1000)

@@ -443,8 +443,12 @@ def test_the_death_spiral_of_the_paper_forgets_what_was_paid():
 def test_a_queue_is_not_safer_for_the_same_budget():
     # The "opposing orders" of 2512.01112 need burdens that are ordered; with equal means
     # pro-rata is the more even.
-    assert fairness.is_more_even([0.5, 0.5], [1.0, 0.0])
-    assert not fairness.is_more_even([1.0, 0.0], [0.5, 0.5])
+    queue_, even = np.array([1.0, 0.0]), np.array([0.5, 0.5])
+    assert (np.cumsum(np.sort(even)[::-1]) <= np.cumsum(np.sort(queue_)[::-1])).all()
+    capacity = whole([1.0, 1.0])
+    taken = queue.queue(capacity, capacity.astype(float), 10**6)
+    assert (taken / 1e6).tolist() == queue_.tolist()
+    assert (proportional.pro_rata(capacity, 10**6) / 1e6).tolist() == even.tolist()
 
 
 def test_churn_is_a_mass_that_compounds():

@@ -57,3 +57,51 @@ def test_equal_shares_keep_more_wealth_than_unequal_ones_of_the_same_burden():
 )
 def test_recovery_is_when_values_are_back_for_good(values, expected):
     assert r.recovery_time(np.arange(len(values)) * 10.0, values, 5.0) == expected
+
+
+def test_classes_begin_at_their_limits():
+    equity = [0.0, 99.99, 100.0, 999.0, 1e3, 1e6, 1e9]
+    assert r.size_class(equity).tolist() == [0, 0, 1, 1, 2, 5, 5]
+
+
+def test_a_share_of_nothing_is_all_of_it():
+    # Money taken where there was no profit; a gain; and more than there was.
+    assert r.taken_share([5, -5, 5, 0], [0, 10, 4, 0]).tolist() == [1.0, 0.0, 1.0, 0.0]
+    assert r.taken_share([1.0], [4.0]) == pytest.approx([0.25])
+
+
+@pytest.mark.parametrize(
+    ("values", "starts", "expected"),
+    [
+        # One episode: as `recovery_time`.
+        ([5, 1, 1, 6, 6], [0], 20.0),
+        # Short in both, back before the next: the longer one.
+        ([5, 1, 6, 5, 1, 1, 1, 6], [0, 3], 30.0),
+        # Still short when the next begins, and until its third look: 10 to 50 s.
+        ([5, 1, 1, 2, 2, 6, 6], [0, 3], 40.0),
+        # Back at the next one's first look, after the calm time: 10 to 30 s.
+        ([5, 1, 1, 6, 6, 6], [0, 3], 20.0),
+        ([5, 6, 6, 5, 1, 1], [0, 3], math.inf),
+        ([5, 5, 5, 5], [0, 2], 0.0),
+    ],
+)
+def test_each_episode_recovers_by_itself(values, starts, expected):
+    time_s = np.arange(len(values)) * 10.0
+    assert r.longest_recovery(time_s, values, 5.0, starts) == expected
+
+
+def test_a_venue_is_solvent_while_it_owes_nothing_and_its_purses_are_full_enough():
+    time_s, purses, owed = [0, 10, 20, 30, 40], [100, 90, 0, 30, 50], [0, 0, 5, 0, 0]
+    assert r.solvency_recovery(time_s, purses, owed, 0.0) == 10.0
+    # A fund that must hold half of what it began with is short from 20 to 40 s.
+    assert r.solvency_recovery(time_s, purses, owed, 0.5) == 20.0
+    assert r.solvency_recovery(time_s, purses, owed, 0.8) == math.inf
+    # Purses that could pay do not make up for a debt that is not paid.
+    assert r.solvency_recovery([0, 10, 20], [9, 9, 9], [0, 1, 1], 0.0) == math.inf
+
+
+def test_revenue_is_back_within_the_tolerance():
+    time_s, wealth = [0, 10, 20, 30], [1000.0, 900.0, 940.0, 960.0]
+    assert r.revenue_recovery(time_s, wealth, 0.05) == 20.0
+    assert r.revenue_recovery(time_s, wealth, 0.2) == 0.0
+    assert r.revenue_recovery(time_s, wealth, 0.0) == math.inf

@@ -117,7 +117,12 @@ def min_max_lots(
         equity[row] = score[:, 2]
         wanted = min(budget, int(capacity.sum()))
         return minmax.min_max_lots(
-            lot, capacity, row, equity, wanted * int(lot[0]), time_limit_s=time_limit_s
+            lot,
+            capacity,
+            row,
+            equity,
+            wanted * int(lot.max(initial=0)),
+            time_limit_s=time_limit_s,
         )
 
     return Allocation(share, _lots_and_accounts, 3)

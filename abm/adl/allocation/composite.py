@@ -113,7 +113,7 @@ class _Columns:
 
 
 def _as_columns(score: Array) -> Array:
-    return score.reshape(len(score), -1)
+    return score if score.ndim > 1 else score[:, np.newaxis]
 
 
 # --- by name ----------------------------------------------------------------------------

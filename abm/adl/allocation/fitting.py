@@ -17,10 +17,17 @@ CAPPED = frozenset(("capped", "risk-weighted"))
 def misfits(answer: Any) -> Iterator[str]:
     """Why an allocation cannot share out cash, if it cannot."""
     for name in scores.position_scores(answer):
-        yield f"{name} is of a position, but cash is taken from accounts"
+        fitting = ", ".join(sorted(scores.OF_ACCOUNTS - {"lexicographic", "random-start"}))
+        yield (
+            f"{name} is of a position, but cash is taken from accounts; must be one of "
+            f"{fitting}"
+        )
     for name in _rules_in(answer):
         if name in FOR_CONTRACTS:
-            yield f"{name} closes positions, but the settlement is in cash"
+            yield (
+                f"{name} closes positions, but the settlement is in cash; must be another, "
+                "or settlement be contracts"
+            )
 
 
 def caps_shares(answer: Any) -> bool:

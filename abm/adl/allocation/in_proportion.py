@@ -26,8 +26,9 @@ def by_proportion(
     """Everyone pays in proportion: to capacity, contracts held, equity or profit.
 
     By capacity the largest share is as small as it can be (arXiv 2512.01112, wealth
-    pro-rata; 2602.15182). By contracts in lots is what Drift charges; by equity or profit
-    is capped by capacity, in rounds.
+    pro-rata; 2602.15182). What whole units leave over goes to the largest remainders; to
+    give it by the number of the account, as some do, moves it by a unit. By contracts in
+    lots is what Drift charges; by equity or profit is capped by capacity, in rounds.
     """
     if by == "capacity":
         return Allocation(pro_rata)

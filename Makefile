@@ -1,4 +1,4 @@
-# make demo     the main job: a crash, two ADL policies, a table and figures
+# make demo     the main job: a crash, two ADL policies, a table and a report
 # make test     everything that has to hold
 # make bench    speed against peers
 PYTHON ?= python3
@@ -16,6 +16,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: install
 	$(BIN)/adl run configs/oct10.toml --out runs/demo --overwrite
+	$(BIN)/adl report runs/demo
 
 test: install lint
 	$(BIN)/python -c "from abm.warm import warm_up; warm_up()"

@@ -51,6 +51,23 @@ class Results:
 
         return list(draw_all(self.batch, Path(folder) if folder else self.folder))
 
+    def report(self, out: str | Path | None = None) -> Path:
+        """Write the report as one HTML file, with every table as CSV beside it.
+
+        Parameters
+        ----------
+        out : str or Path, optional
+            The HTML file; ``report.html`` in the run folder if not given.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        from analysis.report import write_report
+
+        return Path(write_report(self.batch, out, quiet=True))
+
 
 def simulate(
     scenario: Scenario | str | Path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 UNDEFINED = "-"
 
@@ -13,6 +14,8 @@ def amount(value: float) -> str:
     """An amount with three digits and a suffix: ``1.23M``, ``45.6K``, ``789``, ``0``."""
     if not math.isfinite(value):
         return UNDEFINED
+    if 0.0 < value < 0.005:
+        return "<0.01"
     sign, size = ("-" if value < 0 else ""), abs(value)
     for scale, suffix in _SUFFIXES:
         # 999.5 and more would round to 1000, which is written with the next suffix.
@@ -34,6 +37,8 @@ def usd(value: float) -> str:
     text = amount(value)
     if text == UNDEFINED:
         return text
+    if text.startswith("<"):
+        return f"<${text[1:]}"
     return f"-${text[1:]}" if text.startswith("-") else f"${text}"
 
 
@@ -91,6 +96,43 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * scale or seconds == scale:
             return f"{seconds / scale:.3g} {name}"
     return f"{seconds:.3g} s"
+
+
+def seconds(value: float) -> str:
+    """A length of time, or a dash: ``45 s``, ``5 min``."""
+    return duration(value) if math.isfinite(value) else UNDEFINED
+
+
+def number(value: float) -> str:
+    """A plain number with three digits."""
+    return f"{value:.3g}" if math.isfinite(value) else UNDEFINED
+
+
+def points(value: float) -> str:
+    """A difference of shares in percentage points."""
+    if not math.isfinite(value):
+        return UNDEFINED
+    digits = 2 if abs(value) < 0.00995 else 1
+    return f"{100 * value:.{digits}f} points" if value else "0 points"
+
+
+def writer(unit: str) -> Callable[[float], str]:
+    """How values of a unit are written: usd, share, count, seconds or number."""
+    return _WRITERS[unit]
+
+
+def apart_writer(unit: str) -> Callable[[float], str]:
+    """How differences between values of a unit are written."""
+    return points if unit == "share" else _WRITERS[unit]
+
+
+_WRITERS: dict[str, Callable[[float], str]] = {
+    "usd": usd,
+    "share": share,
+    "count": count,
+    "seconds": seconds,
+    "number": number,
+}
 
 
 def listing(items: list[str]) -> str:

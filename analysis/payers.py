@@ -8,7 +8,7 @@ for cash rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,7 +173,10 @@ def _audited(batch: Batch, contracts: frozenset[str]) -> pd.DataFrame:
     """The most that every account of the audited runs could have given in a call."""
     table = batch.table("audit", columns=["policy", "run", *_OF_PAYERS])
     calls = [_able_in(call, contracts) for call in _by_row(table)]
-    rows = pd.concat([_NOBODY, *calls]) if calls else _NOBODY
+    if not calls:
+        return _NOBODY
+    columns = {name: np.concatenate([call[name] for call in calls]) for name in calls[0]}
+    rows = pd.DataFrame(columns)
     wanted = {"kind": "min", "capacity_usd": "max", "equity_usd": "max"}
     found = rows.groupby(["run", "account"], as_index=False).agg(wanted)
     return found.sort_values(["run", "account"], ignore_index=True)
@@ -182,17 +185,21 @@ def _audited(batch: Batch, contracts: frozenset[str]) -> pd.DataFrame:
 def _by_row(table: pa.Table) -> Iterator[dict[str, Any]]:
     """Rows of a table, lists as arrays."""
     for batch in table.to_batches():
+        columns = {name: _cells(batch[name]) for name in batch.schema.names}
         for at in range(batch.num_rows):
-            cells = {name: batch[name][at] for name in batch.schema.names}
-            yield {
-                name: cell.values.to_numpy(zero_copy_only=False)
-                if pa.types.is_list(cell.type)
-                else cell.as_py()
-                for name, cell in cells.items()
-            }
+            yield {name: cells(at) for name, cells in columns.items()}
 
 
-def _able_in(call: dict[str, Any], contracts: frozenset[str]) -> pd.DataFrame:
+def _cells(column: pa.Array) -> Callable[[int], Any]:
+    """What gives a cell of a column by its row; of a list, a part of one array."""
+    if not pa.types.is_list(column.type):
+        values = column.to_pylist()
+        return lambda at: values[at]
+    parts, ends = column.values.to_numpy(zero_copy_only=False), column.offsets.to_numpy()
+    return lambda at: parts[ends[at] : ends[at + 1]]
+
+
+def _able_in(call: dict[str, Any], contracts: frozenset[str]) -> dict[str, np.ndarray]:
     """One row an account that a call could have asked."""
     row = call["payers_row"]
     account, inverse = np.unique(call["candidates_account"], return_inverse=True)
@@ -203,17 +210,16 @@ def _able_in(call: dict[str, Any], contracts: frozenset[str]) -> pd.DataFrame:
     equity = call["candidates_cash"] + own[inverse] + call["candidates_elsewhere_profit"]
     closes = call["policy"] in contracts
     capacity = np.maximum(profit[row], 0) if closes else call["payers_capacity"]
-    rows = pd.DataFrame(
-        {
-            "run": call["run"],
-            "account": call["candidates_account"][row],
-            "kind": call["candidates_kind"][row],
-            "capacity_usd": capacity / _QUANTA_PER_USD,
-            "equity_usd": equity[row] / _QUANTA_PER_USD,
-        }
-    )
-    wanted = {"kind": "min", "capacity_usd": "sum", "equity_usd": "max"}
-    return rows.groupby(["run", "account"], as_index=False).agg(wanted)
+    asked, first, place = np.unique(inverse[row], return_index=True, return_inverse=True)
+    most = np.full(len(asked), np.iinfo(np.int64).min)
+    np.maximum.at(most, place, equity[row])
+    return {
+        "run": np.full(len(asked), call["run"]),
+        "account": account[asked],
+        "kind": call["candidates_kind"][row[first]],
+        "capacity_usd": np.bincount(place, capacity, len(asked)) / _QUANTA_PER_USD,
+        "equity_usd": most / _QUANTA_PER_USD,
+    }
 
 
 # --- concentration ----------------------------------------------------------------------

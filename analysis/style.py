@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -25,12 +27,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 WIDTH = 9.6
-"""Inches; all figures are equally wide, so that text has one size in a report."""
+"""Inches; all figures are equally wide, so that text has one size on a page."""
+
+CARD_WIDTH = 5.4
+"""Inches of a card: a figure in one column, which can still be read on a phone."""
 
 DPI = 150
 INK = "#222222"
 QUIET = "#6b6b6b"
 SHADE = "#d9d9d9"
+GRID = "#e6e6e6"
 
 # Okabe and Ito's colours, told apart by every kind of colour vision; the yellow of their
 # set is too light for lines on white.
@@ -70,7 +76,7 @@ _THEME = {
     "figure.titlesize": 14.0,
     "figure.titleweight": "bold",
     "font.sans-serif": ["DejaVu Sans"],
-    "grid.color": "#e6e6e6",
+    "grid.color": GRID,
     "grid.linewidth": 0.8,
     "legend.fontsize": 9.5,
     "legend.frameon": False,
@@ -83,6 +89,7 @@ _THEME = {
     "ytick.labelcolor": INK,
     "ytick.labelsize": 9.5,
 }
+_CARD_THEME = {"axes.titlesize": 9.8, "axes.titlepad": 6.0, "legend.fontsize": 9.0}
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
@@ -91,10 +98,31 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
         with mpl.rc_context(), sns.axes_style("whitegrid"):
-            mpl.rcParams.update(_THEME)
+            mpl.rcParams.update(_THEME | (_CARD_THEME if is_card() else {}))
             return draw(*args, **kwargs)
 
     return drawn
+
+
+_is_card: ContextVar[bool] = ContextVar("_is_card", default=False)
+
+
+@contextmanager
+def cards() -> Iterator[None]:
+    """Draw cards: narrow, panels in one column, without title and small print.
+
+    The page around them says these; the small print is the figure's label.
+    """
+    token = _is_card.set(True)
+    try:
+        yield
+    finally:
+        _is_card.reset(token)
+
+
+def is_card() -> bool:
+    """True within :func:`cards`."""
+    return _is_card.get()
 
 
 def new_figure(
@@ -103,33 +131,50 @@ def new_figure(
     """A figure with a title and a grid of axes, which `how` describes as in `subplots`.
 
     Figures are made without pyplot, so that nothing is left open and no screen is needed.
+    On a card the panels of a row stand below each other, and `height` is for one column.
     """
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+    stacked = is_card() and columns > 1
+    if stacked:
+        height = columns * (height - 1.0) + 0.2
+        how["sharey"] = False
+    width = CARD_WIDTH if is_card() else WIDTH
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
+    if stacked:
+        squeeze = how.pop("squeeze", True)
+        axes = figure.subplots(rows * columns, 1, squeeze=False, **how)
+        axes = axes.reshape(rows, columns)
+        return figure, axes[0] if squeeze and rows == 1 else axes
     axes = figure.subplots(rows, columns, **how)
-    figure.suptitle(title, x=0.012, y=1.0 - 0.12 / height, ha="left", va="top")
+    if not is_card():
+        figure.suptitle(title, x=0.012, y=1.0 - 0.12 / height, ha="left", va="top")
     return figure, axes
 
 
 def finish(figure: Figure, text: str, handles: Sequence[Artist] = ()) -> None:
     """Add the small print at the foot and, if given, a legend in rows below the title."""
-    height = figure.get_figheight()
-    lines = textwrap.wrap(text, 150)
-    foot = (0.155 * len(lines) + 0.1) / height
-    # A row of the legend takes about 115 letters, and a handle as much room as nine.
+    height, width = figure.get_size_inches()[::-1]
+    lines = [] if is_card() else textwrap.wrap(text, 150)
+    title = 0.02 if is_card() else 0.42
+    foot = (0.155 * len(lines) + 0.1 * bool(lines)) / height
+    # An inch of the legend takes about 12 letters, and a handle as much room as nine.
+    room = round(115 * width / WIDTH)
     letters = [len(str(handle.get_label())) + 9 for handle in handles]
-    fitting = len(handles) if sum(letters) <= 115 else max(1, 115 // max(letters))
+    fitting = len(handles) if sum(letters) <= room else max(1, room // max(letters))
     rows = math.ceil(len(handles) / max(1, fitting))
-    head = (0.42 + 0.22 * rows + 0.15 * bool(rows)) / height
+    head = (title + 0.22 * rows + 0.15 * bool(rows)) / height
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.set(rect=(0.0, foot, 1.0, 1.0 - foot - head))
     if handles:
-        place = {"loc": "upper left", "bbox_to_anchor": (0.005, 1.0 - 0.4 / height)}
+        top = 1.0 - (title - 0.02) / height
+        place = {"loc": "upper left", "bbox_to_anchor": (0.005, top)}
         legend = figure.legend(handles=list(handles), ncols=fitting, **place)
         legend.set_in_layout(False)
     small = {"fontsize": 8.5, "color": QUIET, "ha": "left", "va": "bottom"}
-    figure.text(0.012, 0.07 / height, "\n".join(lines), linespacing=1.25, **small)
+    if lines:
+        figure.text(0.012, 0.07 / height, "\n".join(lines), linespacing=1.25, **small)
+    figure.set_label(text)
 
 
 def about(batch: Batch) -> str:
@@ -199,6 +244,19 @@ def share_axis(axis: Axis, label: str) -> None:
     """Ticks in per cent of the whole."""
     axis.set_label_text(label)
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}%"))
+
+
+def unit_axis(axis: Axis, label: str, unit: str, log: bool = False) -> None:
+    """An axis of ``usd``, ``share``, ``count``, ``seconds`` or ``number``."""
+    if unit == "usd":
+        usd_axis(axis, label, log)
+    elif unit == "share":
+        share_axis(axis, label)
+    else:
+        axis.set_label_text(label)
+        if log:
+            log_ticks(axis)
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
 
 
 _ROUND_TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400)

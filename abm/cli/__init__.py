@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from abm.cli import exposure, fund, policies, reading, running, search, stress, wave
+from abm.cli import exposure, fund, policies, reading, report, running, search, stress, wave
 from abm.cli.common import app
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "main",
     "policies",
     "reading",
+    "report",
     "running",
     "search",
     "stress",

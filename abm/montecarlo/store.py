@@ -617,9 +617,11 @@ class Batch:
     def content_hash(self) -> str:
         """SHA-256 over the contents of all tables, the same wherever they were made."""
         digest = hashlib.sha256()
+        # A batch of an earlier version lacks tables that came later.
         for name in sorted(COLUMNS):
             for block in self._whole_blocks():
-                digest.update(self.manifest["blocks"][str(block)]["sha256"][name].encode())
+                files = self.manifest["blocks"][str(block)]["sha256"]
+                digest.update(files.get(name, "").encode())
         return digest.hexdigest()
 
     def _whole_blocks(self) -> Iterable[int]:

@@ -38,7 +38,7 @@ def draw_ablation(batches: Mapping[str, Batch], question: str = "") -> Figure:
     for axes in (means, changes):
         axes.grid(axis="y", visible=False)
         for line in np.arange(len(variants) - 1) + 0.5:
-            axes.axhline(line, color="#e6e6e6", lw=0.8)
+            axes.axhline(line, color=style.GRID, lw=0.8)
     styles = style.policy_styles(base.policies)
     look = {"marker": "o", "ls": "", "mec": "white"}
     handles = [

@@ -17,6 +17,7 @@ _QUANTILES = {0.5: "o", 0.9: "s", 0.99: "^"}
 _LEVELS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-4, 1e-5)
 _TAIL_MARKER = "D"
 _MOST_BANDS = 4
+_MOST_NAMED = 6
 _LEAST_SHOWN = 0.02
 
 
@@ -51,8 +52,16 @@ def draw_deficits(batch: Batch) -> Figure:
         height_ratios=[3.6, below],
     )
     _draw_curves(curves, samples, batch.policies)
-    _draw_summary(summary, samples, batch.policies)
-    style.finish(figure, f"{style.about(batch)} {_explanation(samples)}")
+    marks = _draw_summary(summary, samples, batch.policies)
+    above = []
+    if style.is_card():
+        # Many curves are told apart by the names and colours of the panel below.
+        above = marks + (curves.get_lines() if len(samples) <= _MOST_NAMED else [])
+    else:
+        right = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "alignment": "left"}
+        curves.legend(title="Policy", **right)
+        summary.legend(handles=marks, loc="upper left", bbox_to_anchor=(1.0, 1.08))
+    style.finish(figure, f"{style.about(batch)} {_explanation(samples)}", above)
     return figure
 
 
@@ -76,9 +85,6 @@ def _draw_curves(axes: Axes, samples: dict[str, np.ndarray], policies: list[str]
     axes.yaxis.set_major_locator(FixedLocator([s for s in _LEVELS if s >= 0.5 / most]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g}%"))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.legend(
-        loc="upper left", bbox_to_anchor=(1.0, 1.0), title="Policy", alignment="left"
-    )
 
 
 def _draw_band(axes: Axes, positive: np.ndarray, runs: int, colour: str) -> None:
@@ -88,8 +94,13 @@ def _draw_band(axes: Axes, positive: np.ndarray, runs: int, colour: str) -> None
     axes.fill_between(positive, low, high, step="post", color=colour, alpha=0.12, lw=0)
 
 
-def _draw_summary(axes: Axes, samples: dict[str, np.ndarray], policies: list[str]) -> None:
-    """One row a policy: quantiles and tail mean, with intervals, slightly apart."""
+def _draw_summary(
+    axes: Axes, samples: dict[str, np.ndarray], policies: list[str]
+) -> list[Line2D]:
+    """One row a policy: quantiles and tail mean, with intervals, slightly apart.
+
+    Returns what a legend has to name.
+    """
     axes.set_title("Quantiles and the mean of the worst 5% of runs")
     styles = style.policy_styles(policies)
     for row, (name, values) in enumerate(samples.items()):
@@ -107,11 +118,10 @@ def _draw_summary(axes: Axes, samples: dict[str, np.ndarray], policies: list[str
     high = max(values.max() for values in samples.values())
     axes.set_xlim(low / 1.5, high * 2.0)
     style.usd_axis(axes.xaxis, "Deficit of a run (USD, log scale)", log=True)
-    handles = [
+    return [
         Line2D([], [], color=style.INK, marker=marker, ls="", label=label)
         for marker, label in _marks(max(len(values) for values in samples.values()))[0]
     ]
-    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.08))
 
 
 def _summary_of(values: np.ndarray) -> list[tuple[str, float, intervals.Interval]]:

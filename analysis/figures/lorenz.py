@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 _MOST_POLICIES = 6
 _MOST_BANDS = 3
-_WEIGHTS = {"paid_usd": "Money given", "closed_usd": "Notional closed by ADL"}
+WEIGHTS = {"paid_usd": "Money given", "closed_usd": "Notional closed by ADL"}
 
 
 @dataclass(frozen=True)
@@ -35,30 +36,33 @@ class _Concentration:
 
 
 @style.styled
-def draw_lorenz(batch: Batch, payers: Payers) -> Figure:
+def draw_lorenz(
+    batch: Batch, payers: Payers, weights: Sequence[str] = tuple(WEIGHTS)
+) -> Figure:
     """Lorenz curves of haircuts by policy, against equality and against profits.
 
     Each curve is the mean over runs of one curve a run, over all accounts that could have
     been asked (those that were hit, where it is not known who else could have been). Left
     the Lorenz curve, right the same seen from the largest giver on a log scale. Above
-    money; below, if a policy closes contracts, the notional that it closed.
+    money; below, if a policy closes contracts, the notional that it closed. `weights` says
+    which of the two to draw.
     """
     title = "How concentrated are haircuts?"
-    if not payers.paid[list(_WEIGHTS)].to_numpy().any():
+    if not payers.paid[list(WEIGHTS)].to_numpy().any():
         figure, axes = style.new_figure(3.0, title)
         style.nothing_to_show(axes, "Nobody had to pay in any run.")
         style.finish(figure, style.about(batch))
         return figure
     payers, rest = payers.where_both_are_known().of_first_policies(_MOST_POLICIES)
-    weights = [name for name in _WEIGHTS if payers.paid[name].any()]
+    weights = [name for name in weights if payers.paid[name].any()]
     how = {"rows": len(weights), "columns": 2, "squeeze": False, "sharey": True}
     figure, axes = style.new_figure(1.4 + 3.9 * len(weights), title, **how)
     grid = _grid(payers)
     handles: dict[str, Line2D] = {}
     for row, weight in zip(axes, weights, strict=True):
         found = _concentrations(batch, payers, weight, grid)
-        _draw_curves(row[0], found, grid, _WEIGHTS[weight])
-        _draw_tops(row[1], found, grid, _WEIGHTS[weight])
+        _draw_curves(row[0], found, grid, WEIGHTS[weight])
+        _draw_tops(row[1], found, grid, WEIGHTS[weight])
         handles |= {one.name: Line2D([], [], label=one.name, **one.look) for one in found}
     equality = {"label": "all give the same", "color": style.QUIET, "lw": 1.0}
     shown = [Line2D([], [], **equality), *handles.values()]
@@ -156,12 +160,12 @@ def _draw_tops(axes: Axes, found: list[_Concentration], grid: Floats, title: str
     axes.set_xscale("log")
     axes.set_xlim(top.min(), 1.0)
     style.share_axis(axes.xaxis, "Share of the accounts, largest givers first (log scale)")
+    style.share_axis(axes.yaxis, "Share of the total that they gave")
     ticks = [tick for tick in 10.0 ** np.arange(-7, 1) if tick >= top.min()]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_tick_params(labelleft=True)
-    axes.set_ylabel("Share of the total that they gave")
 
 
 def _explanation(payers: Payers) -> str:

@@ -17,8 +17,8 @@ from abm.montecarlo.store import Batch
 from analysis import intervals, style
 from analysis.payers import Payers
 
-_SIZES = (0.0, 1e2, 1e3, 1e4, 1e5, 1e6, np.inf)
-_SIZE_NAMES = (
+SIZES = (0.0, 1e2, 1e3, 1e4, 1e5, 1e6, np.inf)
+SIZE_NAMES = (
     "under $100",
     "$100 to 1K",
     "$1K to 10K",
@@ -28,7 +28,7 @@ _SIZE_NAMES = (
 )
 _FILL = 0.8
 _TALLEST_GROUP = 0.85
-_MOST_POLICIES = 6
+MOST_POLICIES = 6
 _HATCH = "////"
 
 
@@ -43,11 +43,13 @@ class _Series:
 
 
 @style.styled
-def draw_who_paid(batch: Batch, payers: Payers) -> Figure:
+def draw_who_paid(
+    batch: Batch, payers: Payers, groups: Sequence[str] = ("kind", "size")
+) -> Figure:
     """Who paid, by kind (left) and by equity (right): money above, accounts below.
 
     A black mark shows each group's share of what could have been asked: of all profits
-    above, of all accounts in profit below.
+    above, of all accounts in profit below. `groups` says which of the two to draw.
     """
     title = "Who paid, and who could have?"
     if payers.paid.empty:
@@ -55,28 +57,27 @@ def draw_who_paid(batch: Batch, payers: Payers) -> Figure:
         style.nothing_to_show(axes, "Nobody had to pay in any run.")
         style.finish(figure, style.about(batch))
         return figure
-    payers, rest = payers.where_both_are_known().of_first_policies(_MOST_POLICIES)
+    payers, rest = payers.where_both_are_known().of_first_policies(MOST_POLICIES)
     kinds = _kinds(batch, payers)
     bars = len(payers.policies) + len(payers.by_contracts)
     group = min(0.13 + 0.145 * bars, _TALLEST_GROUP)
-    height = 0.5 + group * max(len(kinds), len(_SIZE_NAMES))
+    height = 0.5 + group * max(len(kinds), len(SIZE_NAMES))
     figure, axes = style.new_figure(
-        1.5 + 2 * height, title, rows=2, columns=2, sharex="row"
+        1.5 + 2 * height, title, rows=2, columns=len(groups), sharex="row", squeeze=False
     )
     money, accounts = (
         _series(batch, payers, money=True),
         _series(batch, payers, money=False),
     )
-    for column, (by, names) in enumerate((("kind", kinds), ("size", list(_SIZE_NAMES)))):
+    for column, by in enumerate(groups):
+        names = kinds if by == "kind" else list(SIZE_NAMES)
         whom = "kind of account" if by == "kind" else "equity"
         _draw_groups(axes[0, column], money, payers.able, by, names, "capacity_usd")
         _draw_groups(axes[1, column], accounts, payers.able, by, names, None)
         axes[0, column].set_title(f"What was taken, by {whom}")
         axes[1, column].set_title(f"Accounts hit, by {whom}")
-    style.share_axis(axes[0, 0].xaxis, "Share of what was taken")
-    style.share_axis(axes[0, 1].xaxis, "Share of what was taken")
-    style.share_axis(axes[1, 0].xaxis, "Share of the accounts hit")
-    style.share_axis(axes[1, 1].xaxis, "Share of the accounts hit")
+        style.share_axis(axes[0, column].xaxis, "Share of what was taken")
+        style.share_axis(axes[1, column].xaxis, "Share of the accounts hit")
     handles = _handles(money, len(payers.able) > 0)
     style.finish(figure, f"{style.about(batch)} {_explanation(payers)}{rest}", handles)
     return figure
@@ -141,7 +142,7 @@ def _shares(
     if by == "kind":
         group = pd.Categorical(rows["kind"], names).codes
     else:
-        group = np.digitize(rows["equity_usd"], _SIZES[1:-1])
+        group = np.digitize(rows["equity_usd"], SIZES[1:-1])
     _, run = np.unique(rows["run"], return_inverse=True)
     cells = run * len(names) + group
     table = np.bincount(cells, weights, minlength=(run.max() + 1) * len(names))

@@ -1,0 +1,324 @@
+"""Every measure of a policy with its interval, and how policies stand to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from abm.montecarlo.store import SCHEMAS, Batch
+from analysis import intervals
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column of the table of runs, and how it is summed up and read.
+
+    Attributes
+    ----------
+    column : str
+        Its mean over finished runs is the measure's value.
+    label, group : str
+        Its name and under which heading it stands.
+    unit : str
+        ``usd``, ``share``, ``count``, ``seconds`` or ``number``.
+    better : str
+        ``low``, ``high``, or nothing where neither is better.
+    meaning : str
+        What it is, in one sentence.
+    """
+
+    column: str
+    label: str
+    group: str
+    unit: str
+    better: str
+    meaning: str
+
+
+SOLVENCY = "Solvency"
+BURDEN = "Who carries it"
+FAIRNESS = "Fairness"
+COST = "Against what was needed"
+FORESIGHT = "Predictability and brittleness"
+RETENTION = "Retention and revenue"
+GROUPS = (SOLVENCY, BURDEN, FAIRNESS, COST, FORESIGHT, RETENTION)
+
+MEASURES = (
+    Measure("deficit_usd", "Deficit", SOLVENCY, "usd", "low",
+            "The most that was missing in a run: what had been covered before, plus what "
+            "was missing then."),
+    Measure("covered_part", "Covered", SOLVENCY, "share", "high",
+            "The part of a run's deficit that ADL covered."),
+    Measure("residual_usd", "Residual", SOLVENCY, "usd", "low",
+            "What was still missing at the end of a run."),
+    Measure("has_residual", "Runs with a residual", SOLVENCY, "share", "low",
+            "The share of runs at whose end anything was missing."),
+    Measure("time_to_cover_s", "Time to cover", SOLVENCY, "seconds", "low",
+            "From the first wave until nothing was missing, over the runs that got there."),
+    Measure("breach_share", "Breach frequency", SOLVENCY, "share", "low",
+            "The share of the strikes of the wave's clock at which the venue was short."),
+    Measure("unmet_share", "Still short", SOLVENCY, "share", "low",
+            "The share of those strikes at which it was short after ADL, too."),
+    Measure("uncoverable_waves", "Waves not coverable", SOLVENCY, "count", "low",
+            "Waves in which profits could not pay, though equity could have."),
+    Measure("haircut_usd", "Haircuts in all", BURDEN, "usd", "low",
+            "What all accounts gave in a run, against the mark of the moment."),
+    Measure("largest_haircut_share", "Worst haircut of profit", BURDEN, "share", "low",
+            "The most that one account gave in a run, as a share of its profit."),
+    Measure("largest_equity_share", "Worst haircut of equity", BURDEN, "share", "low",
+            "The most that one account gave in a run, as a share of its equity."),
+    Measure("adl_accounts", "Accounts hit", BURDEN, "count", "low",
+            "Accounts that a run's waves touched."),
+    Measure("adl_notional_usd", "Closed by ADL", BURDEN, "usd", "low",
+            "Notional of the contracts that ADL closed."),
+    Measure("top_1_share", "Given by the largest", BURDEN, "share", "",
+            "The share of what was given that the payer of largest capacity gave."),
+    Measure("top_10_share", "Given by the ten largest", BURDEN, "share", "",
+            "The share of what was given that the ten payers of largest capacity gave."),
+    Measure("optional_share", "Optional pain", FAIRNESS, "share", "low",
+            "The share of what was given that some rule could have placed elsewhere."),
+    Measure("gini", "Gini of haircuts", FAIRNESS, "number", "low",
+            "Gini coefficient of haircut shares over all who could be asked."),
+    Measure("order_inversions", "Order inversions", FAIRNESS, "share", "low",
+            "The share of neighbours in the order of profit that changed places."),
+    Measure("rank_stability", "Rank stability", FAIRNESS, "number", "",
+            "Rank correlation of burdens with those of the wave before."),
+    Measure("ptsr", "PTSR", FAIRNESS, "number", "",
+            "Largest survivor over the deficit that was shared out (arXiv 2512.01112)."),
+    Measure("pmr", "PMR", FAIRNESS, "number", "",
+            "Largest survivor over the largest single shortfall (arXiv 2512.01112)."),
+    Measure("rd_nse", "RD-NSE", FAIRNESS, "number", "",
+            "Largest survivor over itself and what is still missing together."),
+    Measure("needed_usd", "Needed", COST, "usd", "",
+            "What the closed positions needed at the marks of the calls themselves."),
+    Measure("tracking_regret_usd", "Tracking regret", COST, "usd", "low",
+            "How far what was taken lies from what was needed, added up over waves."),
+    Measure("fairness_regret_usd", "Fairness regret", COST, "usd", "low",
+            "How far the worst share lies above the least possible, times the need."),
+    Measure("regret_usd", "Regret", COST, "usd", "low",
+            "Tracking and fairness regret together (arXiv 2602.15182)."),
+    Measure("predict_spearman", "Lights against haircuts", FORESIGHT, "number", "high",
+            "Rank correlation of the light shown before the first wave with the burden."),
+    Measure("predict_brier", "Brier score", FORESIGHT, "number", "low",
+            "Mean square error of what lights foretold of being hit; 0 is perfect."),
+    Measure("predict_coverage", "Stated worst case held", FORESIGHT, "share", "high",
+            "The share of those hit who lost no more than the bound stated beforehand."),
+    Measure("jump_moved", "Moved by a nudge", FORESIGHT, "share", "low",
+            "The most of what was taken that a tiny change of state moves to others."),
+    Measure("jump_per_usd", "Dollars moved a dollar", FORESIGHT, "number", "low",
+            "The most that moves to others for each dollar of the tiny change."),
+    Measure("accounts_left", "Accounts that left", RETENTION, "count", "low",
+            "Accounts that ADL hit and that closed everything and left."),
+    Measure("accounts_rebuilt", "Accounts that rebuilt", RETENTION, "count", "",
+            "Accounts that opened again what ADL had closed."),
+    Measure("expected_churn", "Expected churn", RETENTION, "count", "low",
+            "Accounts that leave in the mean, by the hazard of their haircuts."),
+    Measure("fees_usd", "Fees in the run", RETENTION, "usd", "high",
+            "What the venue earned while the run lasted."),
+    Measure("retained_value_usd", "Retained value", RETENTION, "usd", "high",
+            "Fees expected over the stated horizon from those who stay."),
+    Measure("retained_value_share", "Retained share", RETENTION, "share", "high",
+            "Retained value as a share of the lifetime value without churn."),
+    Measure("has_solvency_back", "Solvent again", RETENTION, "share", "high",
+            "The share of runs that are solvent for good before they end."),
+    Measure("solvency_recovery_s", "Time to be solvent", RETENTION, "seconds", "low",
+            "From the first breach until solvent for good, over the runs that are."),
+    Measure("has_revenue_back", "Revenue back", RETENTION, "share", "high",
+            "The share of runs in which lifetime value is back before they end."),
+    Measure("vault_end_usd", "Vault at the end", RETENTION, "usd", "high",
+            "Equity of the backstop vault at the end of a run."),
+)  # fmt: skip
+
+
+class Told:
+    """A batch as reports need it: its finished runs by policy, read once."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.policies = batch.policies
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """The table of runs, finished or not, with what follows from its columns."""
+        runs = self.batch.frame("runs")
+        deficit = runs["deficit_usd"]
+        runs["covered_part"] = runs["covered_usd"] / deficit.where(deficit > 0)
+        runs["has_residual"] = (runs["residual_usd"] > 0).astype(float)
+        runs["failed"] = runs["failed"].astype(bool)
+        for what in ("solvency", "revenue"):
+            _tell_recovery(runs, what)
+        return runs
+
+    @cached_property
+    def finished(self) -> pd.DataFrame:
+        """Rows of the runs that finished."""
+        return self.runs[~self.runs["failed"]]
+
+    def values(self, column: str) -> pd.DataFrame:
+        """A column of the runs, one row a run and one column a policy."""
+        table = self.finished.pivot(index="run", columns="policy", values=column)
+        return table.reindex(columns=self.policies).astype(float)
+
+    def has(self, table: str, *columns: str) -> bool:
+        """True if the batch holds a table, and something in each of these columns."""
+        blocks = self.batch.manifest["blocks"].values()
+        here = table in SCHEMAS and set(columns) <= set(SCHEMAS[table].names)
+        if not here or not all(table in block.get("sha256", [table]) for block in blocks):
+            return False
+        found = self.batch.table(table, columns=list(columns) or None)
+        return found.num_rows > 0 and all(
+            found[name].null_count < found.num_rows for name in columns
+        )
+
+    @cached_property
+    def measures(self) -> list[Measure]:
+        """The measures that this batch has."""
+        found = self.finished
+        return [
+            one
+            for one in MEASURES
+            if one.column in found and found[one.column].notna().any()
+        ]
+
+    def measure(self, column: str) -> Measure:
+        """The measure of a column, whether or not this batch has it."""
+        return next(one for one in MEASURES if one.column == column)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """Every measure of every policy.
+
+        Returns
+        -------
+        DataFrame
+            One row a policy and measure's column (the index): `value`, the mean over
+            `runs` finished runs, `low` and `high`, the ends of its 95% interval, and
+            `stand`: ``best``, ``with the best`` where the paired difference to the best
+            cannot be told from zero, ``worse`` where it can, or nothing.
+        """
+        parts = [self.of(one.column, one.better) for one in self.measures]
+        names = [one.column for one in self.measures]
+        if not parts:
+            index = pd.MultiIndex.from_arrays([[], []], names=["policy", "measure"])
+            return pd.DataFrame(
+                index=index, columns=["runs", "value", "low", "high", "stand"]
+            )
+        table = pd.concat(parts, keys=names, names=["measure", "policy"])
+        return table.swaplevel().sort_index(level=0, sort_remaining=False)
+
+    def of(self, column: str, better: str = "") -> pd.DataFrame:
+        """One measure by policy; as in :attr:`summary`."""
+        return sum_up(self.values(column), better, of_runs=column.startswith("has_"))
+
+
+def _tell_recovery(runs: pd.DataFrame, what: str) -> None:
+    """Split a time that is infinite where a run ends too early into whether and when."""
+    name = f"{what}_recovery_s"
+    if name in runs and runs[name].notna().any():
+        is_back = np.isfinite(runs[name]).astype(float)
+        runs[f"has_{what}_back"] = is_back.where(runs[name].notna())
+        runs[name] = runs[name].where(np.isfinite(runs[name]))
+
+
+def sum_up(
+    values: pd.DataFrame, better: str = "", *, of_runs: bool = False
+) -> pd.DataFrame:
+    """Means of columns with 95% intervals, and how they stand to the best of them.
+
+    Parameters
+    ----------
+    values : DataFrame
+        One row a run, one column a policy.
+    better : str
+        ``low`` or ``high``; nothing if neither is better.
+    of_runs : bool
+        True if each value says yes (1) or no (0) of a run, so that the mean is a share of
+        runs, whose interval is Wilson's; that of other means is a bootstrap's.
+    """
+    columns = [values[name].dropna().to_numpy(float) for name in values]
+    if of_runs:
+        ends = [intervals.share_interval(int(one.sum()), len(one)) for one in columns]
+    elif len({len(one) for one in columns}) == 1:
+        ends = intervals.mean_intervals(np.column_stack(columns))
+    else:
+        ends = [intervals.mean_interval(one) for one in columns]
+    rows = {
+        name: (len(one), float(one.mean()) if len(one) else np.nan, *end)
+        for name, one, end in zip(values, columns, ends, strict=True)
+    }
+    heads = ["runs", "value", "low", "high"]
+    found = pd.DataFrame.from_dict(rows, orient="index", columns=heads)
+    found["stand"] = stands(values, better) if better else ""
+    found.index.name = "policy"
+    return found
+
+
+def stands(values: pd.DataFrame, better: str) -> list[str]:
+    """How each column stands to the one of the best mean, by paired differences."""
+    means = values.mean()
+    if means.isna().all():
+        return [""] * len(means)
+    best = means.idxmin() if better == "low" else means.idxmax()
+    found = []
+    for name, apart in against(values, best).items():
+        if name == best or means[name] == means[best]:
+            found.append("best")
+        elif np.isnan(apart.low):
+            found.append("")
+        else:
+            found.append("worse" if apart.is_clear else "with the best")
+    return found
+
+
+def against(values: pd.DataFrame, base: str) -> dict[str, intervals.Difference]:
+    """Paired mean differences of every column to one of them, over the runs of both."""
+    if values.isna().to_numpy().any():
+        return {
+            str(name): intervals.paired_difference(values[name], values[base])
+            for name in values
+        }
+    table = values.to_numpy(float) - values[[base]].to_numpy(float)
+    ends = intervals.mean_intervals(table)
+    return {
+        str(name): intervals.Difference(len(table), float(table[:, i].mean()), *ends[i])
+        for i, name in enumerate(values)
+    }
+
+
+def differences(values: pd.DataFrame) -> pd.DataFrame:
+    """Paired mean differences between all pairs of policies.
+
+    Parameters
+    ----------
+    values : DataFrame
+        One row a run, one column a policy.
+
+    Returns
+    -------
+    DataFrame
+        One row an ordered pair of different policies, indexed by `policy` and `other`:
+        `pairs` of runs that both have, `difference` of the first less the second, and
+        the ends `low` and `high` of its 95% interval.
+    """
+    names = list(values)
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    whole = values.dropna(axis="columns", how="all").dropna()
+    if len(whole.columns) == len(names) and len(whole) == len(values) and pairs:
+        table = np.column_stack([whole[a] - whole[b] for a, b in pairs])
+        ends = intervals.mean_intervals(table)
+        found = [
+            intervals.Difference(len(whole), float(table[:, i].mean()), *ends[i])
+            for i in range(len(pairs))
+        ]
+    else:
+        found = [intervals.paired_difference(values[a], values[b]) for a, b in pairs]
+    rows = {}
+    for (a, b), one in zip(pairs, found, strict=True):
+        rows[a, b] = (one.runs, one.mean, one.low, one.high)
+        rows[b, a] = (one.runs, -one.mean, -one.high, -one.low)
+    index = pd.MultiIndex.from_tuples(list(rows), names=["policy", "other"])
+    columns = ["pairs", "difference", "low", "high"]
+    return pd.DataFrame(list(rows.values()), index, columns)

@@ -1,0 +1,312 @@
+"""What a reader needs first: who is best on which count, why, and every measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis import intervals, notation, trilemma
+from analysis.figures.dots import draw_dots
+from analysis.figures.fronts import Goal, draw_front
+from analysis.measures import GROUPS, Told
+from analysis.report import tables, words
+from analysis.report.section import Missing, Section, Table
+
+COUNTS = (
+    "residual_usd",
+    "largest_haircut_share",
+    "largest_equity_share",
+    "adl_accounts",
+    "haircut_usd",
+    "accounts_left",
+    "retained_value_usd",
+)
+"""The counts on which policies are held against each other first."""
+
+_PARTS = {"trigger": "When", "severity": "How much", "eligibility": "Who can pay",
+          "seniority": "From which capital", "allocation": "How it is shared",
+          "settlement": "In what, at what price"}  # fmt: skip
+
+
+def in_short(told: Told) -> Section:
+    """Who is best on each count, what each rule does, and what that explains."""
+    known = {one.column: one for one in told.measures}
+    counts = [known[name] for name in COUNTS if name in known and known[name].better]
+    reading = _general(told)
+    if len(told.policies) > 1 and len(told.finished):
+        reading += [
+            _one_count(told, one.column) for one in counts if _differs(told, one.column)
+        ]
+    reading += _why(told)
+    shown, marks = {}, {}
+    for one in counts:
+        table = told.summary.xs(one.column, level="measure").reindex(told.policies)
+        shown[one.label] = tables.cells(table, one.unit)
+        marks |= {(str(p), one.label): tables.MARKS[s] for p, s in table["stand"].items()
+                  if s in tables.MARKS}  # fmt: skip
+    names = [one.column for one in counts]
+    data = told.summary.reset_index()
+    scores = Table("in-short", "Means over runs, with 95% intervals", pd.DataFrame(shown),
+                   data[data["measure"].isin(names)], marks, is_open=True)  # fmt: skip
+    return Section("in-short", "Which policy is better, on which count?", reading, {},
+                   [scores, _rules(told)], _MARKS_TOLD)  # fmt: skip
+
+
+_MARKS_TOLD = (
+    "Bold and shaded: the best of the column. Shaded: cannot be told apart from the best, "
+    "because the 95% interval of the difference on the same seeds holds zero."
+)
+
+
+def _differs(told: Told, column: str) -> bool:
+    means = told.values(column).mean().dropna()
+    return len(means) > 1 and bool((means != means.iloc[0]).any())
+
+
+def _general(told: Told) -> list[str]:
+    runs = told.finished.groupby("policy").size()
+    hits = told.finished.assign(hit=told.finished["deficit_usd"] > 0)
+    if runs.empty:
+        return ["No run finished, so there is nothing to compare."]
+    share = hits.groupby("policy")["hit"].mean()
+    span = notation.span(notation.share(share.min()), notation.share(share.max()))
+    found = [
+        f"The venue was short in {span} of {notation.count(runs.max())} runs a policy."
+    ]
+    failed = told.runs[told.runs["failed"]].groupby("policy").size()
+    found += [f"{name} failed in {notation.count(n)} runs, which are left out."
+              for name, n in failed.items()]  # fmt: skip
+    return found
+
+
+def _one_count(told: Told, column: str) -> str:
+    """Who is best in one measure, in a sentence or two."""
+    measure = next(one for one in told.measures if one.column == column)
+    said = words.ranking(told.values(column), measure)
+    return f"{measure.label}. {' '.join(said)}"
+
+
+def _why(told: Told) -> list[str]:
+    """What the settlement explains: contracts take the venue's position away, cash not."""
+    settle = {name: _rule(table.get("settlement")) for name, table in _parts(told).items()}
+    contracts = [name for name, rule in settle.items() if rule == "contracts"]
+    cash = [name for name, rule in settle.items() if rule == "cash"]
+    if not contracts or not cash:
+        return []
+    deficits = told.values("deficit_usd")
+    apart = intervals.paired_difference(
+        deficits[cash].mean(axis=1, skipna=False),
+        deficits[contracts].mean(axis=1, skipna=False),
+    )
+    if not apart.is_clear:
+        return []
+    more = "more" if apart.mean > 0 else "less"
+    ends = sorted((abs(apart.low), abs(apart.high)))
+    size = words.bracketed(abs(apart.mean), *ends, notation.usd)
+    return [
+        f"Why: rules that close contracts ({words.names(contracts)}) take the losing "
+        f"position off the venue, rules that take cash ({words.names(cash)}) leave it "
+        f"there while prices move. On the same seeds a run's deficit is {size} {more} "
+        "under the cash rules, in the mean over them."
+    ]
+
+
+def _parts(told: Told) -> Mapping[str, Mapping[str, Any]]:
+    return dict(told.batch.manifest.get("policy_tables", {}))
+
+
+def _rule(answer: Any) -> str:
+    return str(answer.get("rule", "")) if isinstance(answer, dict) else str(answer or "")
+
+
+def _answer(answer: Any) -> str:
+    """An answer with its parameters: ``contracts, price previous-mark``."""
+    if not isinstance(answer, dict):
+        return str(answer or "")
+    rest = [f"{key} {_answer(value)}" for key, value in answer.items() if key != "rule"]
+    return ", ".join([str(answer.get("rule", "")), *rest])
+
+
+def _rules(told: Told) -> Table:
+    rows = {
+        name: {head: _answer(table.get(part)) for part, head in _PARTS.items()}
+        for name, table in _parts(told).items()
+    }
+    found = pd.DataFrame.from_dict(rows, orient="index", columns=list(_PARTS.values()))
+    found.index.name = "policy"
+    return Table("rules", "What each rule is made of", found, found.reset_index())
+
+
+def every_measure(told: Told) -> Section:
+    """All measures of all policies, a table a group."""
+    groups = [name for name in GROUPS if any(one.group == name for one in told.measures)]
+    given = [tables.of_group(told, name) for name in groups]
+    count = len(told.measures)
+    reading = [
+        f"{count} measures of {len(told.policies)} policies, means over finished runs with "
+        "their 95% intervals. Where a value has no interval it was the same in every run, "
+        "or there were fewer than five runs."
+    ]
+    reading += [f"{one.label}: {one.meaning}" for one in told.measures]
+    return Section("measures", "What are all measures of all policies?", reading, {}, given,
+                   _MARKS_TOLD)  # fmt: skip
+
+
+def three_goals(told: Told) -> Section | Missing:
+    """The trilemma on one page."""
+    question = "Can solvency, fairness and revenue be had together?"
+    measures = trilemma.goals(told)
+    if len(measures) < 3 or len(told.policies) < 2:
+        return Missing(question, "it takes two policies, and all three measures")
+    standings = trilemma.standings(told, measures)
+    if len(standings) < 2:
+        return Missing(question, "fewer than two policies have all three measures")
+    front = [one.policy for one in standings if one.on_front]
+    goals = [Goal(m.label, m.unit, m.better, told.of(m.column)) for m in measures]
+    pairs = ((goals[0], goals[1]), (goals[0], goals[2]), (goals[1], goals[2]))
+    titles = [f"{a.label} against {b.label.lower()}" for a, b in pairs]
+    figures = {
+        title: draw_front(title, a, b, front)
+        for title, (a, b) in zip(titles, pairs, strict=True)
+    }
+    regimes = pd.DataFrame([_regime_row(told, one.policy) for one in standings])
+    regimes = regimes.set_index("policy")
+    figures["Do deficits exceed fee revenue?"] = _draw_regime(regimes)
+    reading = [*_front_told(told, standings, measures), _regime_told(told, regimes)]
+    return Section("trilemma", question, reading, figures,
+                   [_standing_table(told, standings, measures), _regime_table(regimes)],
+                   _trilemma_note(measures))  # fmt: skip
+
+
+def _front_told(told: Told, standings: list[trilemma.Standing], measures) -> list[str]:
+    front = [one.policy for one in standings if one.on_front]
+    sure = [one.policy for one in standings if one.clearly_beaten_by]
+    means = trilemma.costs(told, measures)
+    ideal = [str(n) for n in means.index if (means.loc[n] <= means.min()).all()]
+    found = [
+        f"By their means {len(front)} of {len(standings)} policies are on the front, where "
+        f"no other is at least as good in all three and better in one: "
+        f"{words.names(front)}."
+    ]
+    if sure:
+        found.append(f"Clearly beaten, beyond the noise: {words.names(sure)}.")
+    else:
+        found.append("No policy is beaten by another beyond the noise in all three.")
+    if ideal:
+        found.append(f"{words.names(ideal)} is best in all three, so here is no trilemma.")
+    else:
+        best = [f"{means[m.column].idxmin()} in {m.label.lower()}" for m in measures]
+        found.append(f"No policy is best in all three: {notation.listing(best)}.")
+    return found
+
+
+def _regime_row(told: Told, policy: str) -> dict[str, Any]:
+    one = trilemma.regime(told, policy)
+    return {"policy": policy, "runs": one.runs, "deficit": one.deficit, "fees": one.fees,
+            "apart": one.apart, "verdict": one.verdict}  # fmt: skip
+
+
+def _regime_told(told: Told, regimes: pd.DataFrame) -> str:
+    policy = told.policies[0] if told.policies[0] in regimes.index else regimes.index[0]
+    row = regimes.loc[policy]
+    deficit = words.bracketed(*row["deficit"], notation.usd)
+    fees = words.bracketed(*row["fees"], notation.usd)
+    apart = row["apart"]
+    ends = notation.span(notation.usd(apart.low), notation.usd(apart.high))
+    verdict = {
+        "structural": "so the scenario lies in the structural-deficit regime, in which the "
+        "theory allows at most two of the three",
+        "covered": "so fees outgrow deficits and the scenario lies outside the "
+        "structural-deficit regime, where the theory is silent",
+        "open": "which holds zero: whether the scenario lies in the structural-deficit "
+        "regime cannot be told",
+    }[row["verdict"]]
+    sides = regimes["verdict"].value_counts()
+    all_same = len(sides) == 1
+    others = "The verdict is the same under every policy." if all_same else (
+        "By policy: " + ", ".join(f"{n} {_VERDICTS[v]}" for v, n in sides.items()) + "."
+    )  # fmt: skip
+    return (
+        f"Regime: under {policy} a run's mean deficit is {deficit} and its mean fee "
+        f"revenue {fees}; the difference is {notation.usd(apart.mean)} ({ends}), "
+        f"{verdict}. {others} At the pace of the run, the fees of "
+        f"{_pace(told, row)} pay for one mean deficit."
+    )
+
+
+def _pace(told: Told, row: pd.Series) -> str:
+    """How long the venue earns a mean deficit at the pace of its runs."""
+    if not row["fees"][0] > 0:
+        return "no time"
+    duration = float(told.batch.scenario["time"]["duration_s"])
+    return notation.duration(duration * row["deficit"][0] / row["fees"][0])
+
+
+_VERDICTS = {"structural": "structural", "covered": "outside", "open": "cannot be told"}
+
+
+def _draw_regime(regimes: pd.DataFrame):
+    parts = {
+        label: pd.DataFrame(list(regimes[name]), regimes.index, ["value", "low", "high"])
+        for label, name in (("mean deficit", "deficit"), ("mean fee revenue", "fees"))
+    }
+    title = "Do deficits exceed fee revenue?"
+    return draw_dots(title, parts, "USD a run", "usd")
+
+
+def _standing_table(told: Told, standings: list[trilemma.Standing], measures) -> Table:
+    shown = pd.DataFrame(
+        {m.label: tables.cells(told.of(m.column), m.unit) for m in measures}
+    ).reindex([one.policy for one in standings])
+    shown["On the front"] = ["yes" if one.on_front else "no" for one in standings]
+    shown["Beaten by"] = [words.names(one.beaten_by) or "none" for one in standings]
+    sure = [words.names(one.clearly_beaten_by) or "none" for one in standings]
+    shown["Clearly beaten by"] = sure
+    data = pd.DataFrame(
+        {"policy": one.policy, "on_front": one.on_front,
+         "beaten_by": " ".join(one.beaten_by),
+         "clearly_beaten_by": " ".join(one.clearly_beaten_by)}
+        for one in standings
+    )  # fmt: skip
+    for m in measures:
+        values = told.of(m.column)[["value", "low", "high"]].add_prefix(f"{m.column}_")
+        data = data.merge(values, left_on="policy", right_index=True)
+    marks = {(one.policy, "On the front"): "best" for one in standings if one.on_front}
+    return Table("trilemma", "Solvency, fairness and revenue", shown, data, marks)
+
+
+def _regime_table(regimes: pd.DataFrame) -> Table:
+    write = notation.usd
+    shown = pd.DataFrame(
+        {
+            "Mean deficit": [tables.cell(*row, write) for row in regimes["deficit"]],
+            "Mean fee revenue": [tables.cell(*row, write) for row in regimes["fees"]],
+            "Deficit less fees": [tables.cell(*one[1:], write) for one in regimes["apart"]],
+            "Structural": [_VERDICTS[verdict] for verdict in regimes["verdict"]],
+        },
+        index=regimes.index,
+    )
+    columns = ["value", "low", "high"]
+    flat = [regimes[["runs", "verdict"]]]
+    for name in ("deficit", "fees"):
+        part = pd.DataFrame(list(regimes[name]), regimes.index, columns)
+        flat.append(part.add_prefix(f"{name}_"))
+    apart = pd.DataFrame([one[1:] for one in regimes["apart"]], regimes.index, columns)
+    data = pd.concat([*flat, apart.add_prefix("difference_")], axis=1)
+    return Table("regime", "Structural deficit: mean deficit against mean fee revenue",
+                 shown, data.reset_index())  # fmt: skip
+
+
+def _trilemma_note(measures) -> str:
+    names = notation.listing(
+        [f"{m.label.lower()} ({m.meaning[:-1].lower()})" for m in measures]
+    )
+    return (
+        f"Solvency, fairness and revenue are measured by {names}. Bars are 95% intervals. "
+        "A policy is clearly beaten if another is clearly better in one of the three and "
+        "in the others clearly better or exactly the same, by paired intervals. The "
+        "regime is the condition of arXiv 2512.01112 (mean deficit above mean fee "
+        "revenue), tested by the bootstrap interval of their difference over the runs."
+    )

@@ -1,0 +1,252 @@
+"""Questions about solvency: how much was missing, how long, what was enough."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis import intervals, notation
+from analysis.figures.deficits import draw_deficits
+from analysis.figures.dots import draw_dots
+from analysis.figures.fund import draw_fund
+from analysis.figures.heat import draw_levels
+from analysis.figures.scatter import draw_scatter
+from analysis.figures.shares import draw_shares
+from analysis.measures import Told, sum_up
+from analysis.report import tables, words
+from analysis.report.asked import Answer, Lazy
+from analysis.report.section import Missing, Section, Table
+
+TAIL = 0.05
+"""The share of worst runs over which a tail mean is taken."""
+
+
+def deficits(told: Told, _: Lazy) -> Answer:
+    """Distribution of deficits by policy."""
+    question = "How large do deficits get?"
+    values = told.values("deficit_usd")
+    measure = told.measure("deficit_usd")
+    rows = {}
+    for name in values:
+        sample = values[name].dropna()
+        rows[name] = {"runs": len(sample), "mean": sample.mean(), "median": sample.median(),
+                      "quantile_95": sample.quantile(0.95), "largest": sample.max(),
+                      "tail_mean": intervals.expected_shortfall(sample, TAIL)}  # fmt: skip
+    data = pd.DataFrame.from_dict(rows, orient="index")
+    data.index.name = "policy"
+    heads = {"mean": "Mean", "median": "Median", "quantile_95": "95% quantile",
+             "tail_mean": "Mean of the worst 5%", "largest": "Largest"}  # fmt: skip
+    shown = data[list(heads)].map(notation.usd).rename(columns=heads)
+    reading = words.ranking(values, measure)
+    worst = data["tail_mean"].dropna()
+    if len(worst):
+        name = str(worst.idxmax())
+        reading.append(
+            f"In the worst 5% of runs the deficit is on average up to "
+            f"{notation.usd(worst.max())}, under {name}."
+        )
+    figure = draw_deficits(told.batch)
+    table = Table("deficits", "Deficits of finished runs, USD", shown, data.reset_index())
+    return Section(
+        "deficits", question, reading, {question: figure}, [table], figure.get_label()
+    )
+
+
+def covered(told: Told, _: Lazy) -> Answer:
+    """What became of deficits: covered, recovered by prices, left."""
+    question = "How much of the deficit was covered, and what was left?"
+    money = told.finished.groupby("policy")[
+        ["deficit_usd", "covered_usd", "recovered_usd", "residual_usd"]
+    ].sum().reindex(told.policies)  # fmt: skip
+    whole = money["deficit_usd"].where(money["deficit_usd"] > 0)
+    if whole.isna().all():
+        return Missing(question, "no finished run had a deficit")
+    names = {"covered_usd": "covered by ADL", "recovered_usd": "prices came back",
+             "residual_usd": "left at the end"}  # fmt: skip
+    total = money[list(names)].sum(axis=1).where(whole.notna())
+    parts = money[list(names)].div(total, axis=0).rename(columns=names)
+    colours = dict(zip(names.values(), ("#0072B2", "#7A5C00", "#D55E00"), strict=True))
+    residual = told.of("residual_usd", "low")
+    label = "Mean residual of a run (USD)"
+    figures = {
+        "What became of the deficit": draw_shares(
+            question, parts, colours, "Share of all runs' deficits"
+        ),
+        "What was left at the end": draw_dots(question, {"": residual}, label, "usd"),
+    }
+    reading = words.ranking(told.values("residual_usd"), told.measure("residual_usd"))
+    left = told.of("has_residual")
+    never = [str(name) for name, row in left.iterrows() if row["value"] == 0]
+    if never:
+        bound = notation.share(left.loc[never[0], "high"])
+        reading.append(
+            f"In no run anything was missing under {words.names(never)}; with this many "
+            f"runs that may still happen in up to {bound} of runs."
+        )
+    given = tables.of_several("covered", "Residuals by policy", {
+        "Mean residual": (residual, "usd"),
+        "Runs with a residual": (left, "share"),
+        "Covered, mean of runs": (told.of("covered_part"), "share"),
+    })  # fmt: skip
+    note = (
+        "Deficits are the most that was missing; what was covered and what prices brought "
+        "back is not missing any more. Bars are 95% intervals over runs."
+    )
+    return Section("covered", question, reading, figures, [given], note)
+
+
+_TIMES = (10, 30, 60, 120, 300, 600, 1800, 3600, 14_400, 86_400)
+
+
+def time_to_cover(told: Told, _: Lazy) -> Answer:
+    """Share of runs covered by when, and mean times."""
+    question = "How long did it take to cover?"
+    short = told.finished[told.finished["waves"] > 0]
+    if short.empty:
+        return Missing(question, "no finished run had a wave")
+    duration = float(told.batch.scenario["time"]["duration_s"])
+    times = [t for t in _TIMES if t < duration]
+    rows = {}
+    for name in told.policies:
+        mine = short.loc[short["policy"] == name, "time_to_cover_s"]
+        if len(mine):
+            row = [float((mine <= t).mean()) for t in times]
+            rows[name] = [*row, float(mine.notna().mean())]
+    heads = [*(notation.duration(t) for t in times), "the end"]
+    shares = pd.DataFrame.from_dict(rows, orient="index", columns=heads)
+    shares.index.name = "policy"
+    done = sum_up(told.values("time_to_cover_s"))
+    reading = words.ranking(
+        told.values("time_to_cover_s"), told.measure("time_to_cover_s"),
+        "mean time to cover, over the runs that got there,",
+    )  # fmt: skip
+    never = [name for name in shares.index if shares.loc[name, "the end"] == 0]
+    if never:
+        reading.append(f"Under {words.names(never)} no run with a wave was ever covered.")
+    label = "Time since the first wave of the run"
+    figures = {question: draw_levels(question, shares, label)}
+    table = Table("time-to-cover", "Share of runs covered by then",
+                  shares.map(notation.share), shares.reset_index())  # fmt: skip
+    spans = tables.of_summary("time-to-cover-mean", "Runs that got there",
+                              "Mean time to cover", "seconds", done)  # fmt: skip
+    note = (
+        "Cells: the share of runs with a wave that are covered by then. A run is covered "
+        "when nothing is missing after its last call of ADL. Mean times are "
+        "only compared over runs that got there, so a rule that gives up on hard runs "
+        "looks quicker than it is: read both together."
+    )
+    return Section("time-to-cover", question, reading, figures, [table, spans], note)
+
+
+def fund(told: Told, _: Lazy) -> Answer:
+    """The fund that would have covered deficits, and what smaller ones leave."""
+    question = "What insurance fund would have been enough?"
+    values = told.values("deficit_usd").dropna(axis="columns", how="all")
+    most = float(values.max().max()) if values.size else 0.0
+    if not most > 0:
+        return Missing(question, "no finished run had a deficit")
+    short = [name for name in values if values[name].any()]
+    shown = short[:_MOST_CURVES]
+    sizes = np.geomspace(
+        values[shown].replace(0, np.nan).quantile(0.02).min() / 10, most, 80
+    )
+    curves, rows = {}, {}
+    for name in values:
+        sample = values[name].dropna().to_numpy(float)
+        ends = intervals.quantile_interval(sample, 0.95)
+        rows[name] = {"value": float(np.quantile(sample, 0.95)), "low": ends.low,
+                      "high": ends.high, "runs": len(sample)}  # fmt: skip
+        if name in shown:
+            curves[name] = _left_beyond(sample, sizes)
+    enough = pd.DataFrame.from_dict(rows, orient="index")
+    enough.index.name = "policy"
+    name = short[0]
+    row = enough.loc[name]
+    upper = "no upper end with so few runs"
+    if np.isfinite(row["high"]):
+        ends = notation.span(notation.usd(row["low"]), notation.usd(row["high"]))
+        upper = f"95% interval {ends}"
+    size = notation.usd(row["value"])
+    reading = [
+        f"Under {name} a fund of {size} would have covered the deficit in 95% of runs "
+        f"({upper})."
+    ]
+    other = enough["value"].drop(name)
+    if len(other):
+        reading.append(
+            f"Under the others it is from {notation.usd(other.min())} ({other.idxmin()}) "
+            f"to {notation.usd(other.max())} ({other.idxmax()}): rules change the deficit."
+        )
+    figure = draw_fund(question, curves)
+    table = tables.of_summary("fund", "Fund that covers the deficit of 95% of runs",
+                              "Fund", "usd", enough)  # fmt: skip
+    note = (
+        "Curves: what a fund of that size leaves uncovered in the mean, as a part of the "
+        "mean deficit; bands are 95% intervals."
+    )
+    if len(short) > len(shown):
+        note += f" Curves of {notation.listing(shown)}; the table has all."
+    return Section("fund", question, reading, {question: figure}, [table], note)
+
+
+_MOST_CURVES = 6
+
+
+def _left_beyond(sample: np.ndarray, sizes: np.ndarray) -> pd.DataFrame:
+    left = np.maximum(sample[:, None] - sizes[None, :], 0.0)
+    ends = intervals.ratio_intervals(left, sample)
+    table = {"left": left.sum(axis=0) / sample.sum(), "low": [e.low for e in ends],
+             "high": [e.high for e in ends]}  # fmt: skip
+    return pd.DataFrame(table, index=pd.Index(sizes, name="fund_usd"))
+
+
+def drivers(told: Told, _: Lazy) -> Answer:
+    """Rank correlation of deficits with what was liquidated and taken over."""
+    question = "Did liquidations drive deficits?"
+    policy = told.policies[0]
+    rows = told.finished[told.finished["policy"] == policy]
+    if len(rows) < 5 or not rows["deficit_usd"].any():
+        return Missing(question, "fewer than five finished runs, or no deficit")
+    across = {"liquidated_usd": "Sold into the book", "taken_over_usd": "Taken over"}
+    figures, reading, table = {}, [], {}
+    for column, label in across.items():
+        pairs = rows[[column, "deficit_usd"]].dropna()
+        if pairs[column].nunique() < 3:
+            continue
+        found = _rank_correlation(pairs)
+        table[label] = found
+        title = f"{label} against the deficit, {policy}"
+        labels = (f"{label} in the run (USD)", "Deficit (USD)")
+        figures[title] = draw_scatter(title, pairs, labels, ("usd", "usd"))
+        clear = found["low"] > 0 or found["high"] < 0
+        ends = f"{found['low']:.2f} to {found['high']:.2f}"
+        what = "more" if found["value"] > 0 else "less"
+        reading.append(
+            f"Runs with {what} {label.lower()} have larger deficits: rank correlation "
+            f"{found['value']:.2f} ({ends})."
+            if clear
+            else f"{label} and the deficit show no clear relation: rank correlation "
+            f"{found['value']:.2f} ({ends}), which holds zero."
+        )
+    if not figures:
+        return Missing(question, "liquidations hardly differ between runs")
+    data = pd.DataFrame.from_dict(table, orient="index")
+    data.index.name = "across"
+    given = tables.of_summary("drivers", "Spearman's rank correlation with the deficit",
+                              "Rank correlation", "number", data)  # fmt: skip
+    note = (
+        f"One dot a run under {policy}; lines are least-squares fits. A correlation over "
+        "runs is no proof of a cause: the same shock moves both."
+    )
+    return Section("drivers", question, reading, figures, [given], note)
+
+
+def _rank_correlation(pairs: pd.DataFrame) -> dict[str, float]:
+    """Spearman's, with the interval of Fisher's transform (Bonett and Wright 2000)."""
+    value = float(stats.spearmanr(pairs.iloc[:, 0], pairs.iloc[:, 1]).statistic)
+    spread = np.sqrt((1.0 + value**2 / 2.0) / max(len(pairs) - 3, 1))
+    half = stats.norm.ppf(0.5 + intervals.LEVEL / 2) * spread
+    middle = np.arctanh(np.clip(value, -0.9999, 0.9999))
+    low, high = np.tanh([middle - half, middle + half])
+    return {"value": value, "low": float(low), "high": float(high), "runs": len(pairs)}

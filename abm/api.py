@@ -64,7 +64,7 @@ class Results:
         StoreError
             If it cannot be written.
         """
-        from analysis.report import write_report
+        from analysis.report.writing import write_report
 
         return Path(write_report(self.batch, out, quiet=True))
 

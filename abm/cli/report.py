@@ -33,7 +33,7 @@ def report(
     """
     with plain_errors():
         from abm.montecarlo.store import Batch
-        from analysis.report import write_comparison, write_report
+        from analysis.report.writing import write_comparison, write_report
 
         if len(run_dirs) > 2:
             fail(f"{run_dirs[2]}: a report is about one run folder or two")

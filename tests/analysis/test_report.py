@@ -19,10 +19,11 @@ from abm.montecarlo.store import COLUMNS, Batch, StoreError
 from analysis import notation, style
 from analysis.figures import draw_deficits
 from analysis.measures import Told
-from analysis.report import cost, write_comparison, write_report
+from analysis.report import cost
 from analysis.report.asked import Lazy
 from analysis.report.drawing import DARK, inline
 from analysis.report.section import Missing, Section
+from analysis.report.writing import write_comparison, write_report
 from tests.analysis.batches import crowd_batch, failed, finished, make_batch
 from tests.analysis.pages import PageReader
 

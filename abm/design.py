@@ -43,7 +43,7 @@ def latin_hypercube(factors: Mapping[str, Range], points: int, seed: int) -> lis
 
 def sobol(factors: Mapping[str, Range], points: int, seed: int) -> list[Point]:
     """Scrambled Sobol points; balanced best if their number is a power of two."""
-    return _placed(factors, _sobol(len(factors), points, seed))
+    return _placed(factors, unit_sobol(len(factors), points, seed))
 
 
 def saltelli(factors: Mapping[str, Range], points: int, seed: int) -> list[Point]:
@@ -53,7 +53,7 @@ def saltelli(factors: Mapping[str, Range], points: int, seed: int) -> list[Point
     (Saltelli et al., "Variance based sensitivity analysis of model output", Computer
     Physics Communications 181, 2010); in this order.
     """
-    both = _sobol(2 * len(factors), points, seed)
+    both = unit_sobol(2 * len(factors), points, seed)
     a, b = np.hsplit(both, 2)
     mixed = []
     for column in range(len(factors)):
@@ -63,7 +63,8 @@ def saltelli(factors: Mapping[str, Range], points: int, seed: int) -> list[Point
     return _placed(factors, np.vstack([a, b, *mixed]))
 
 
-def _sobol(dimensions: int, points: int, seed: int) -> Floats:
+def unit_sobol(dimensions: int, points: int, seed: int) -> Floats:
+    """Scrambled Sobol points in the unit cube, shape (points, dimensions)."""
     sampler = qmc.Sobol(dimensions, rng=np.random.default_rng(seed))
     # Drawn as the next power of two: scipy warns of any other number.
     whole = sampler.random_base2(max(points - 1, 1).bit_length())

@@ -192,8 +192,8 @@ def _mean_leverage(median: float, sd: float, degrees: float, most: float) -> flo
         density = math.exp(-0.5 * (degrees + 1.0) * math.log1p(t * t / degrees))
         weight = density * math.cosh(x)
         whole += weight
-        above += weight * math.exp(min(sd * t, math.log(most / median)))
-    return median * above / whole
+        above += weight * math.exp(min(math.log(median) + sd * t, math.log(most)))
+    return above / whole
 
 
 def _blame(amounts: Mapping[Key, float], scenario: Scenario, message: str) -> Fault:

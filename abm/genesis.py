@@ -134,7 +134,7 @@ def _markets(scenario: Scenario, markets: list[Market], seed: int) -> w.Markets:
         state[field] = specs["start"]
     state["log_index"] = np.log(specs["start"])
     state["variance"] = specs["step_volatility"] ** 2
-    return w.Markets(_oracle(scenario), specs, state, _shocks(scenario, seed))
+    return w.Markets(_oracle(scenario), specs, state, shocks(scenario, seed))
 
 
 def _oracle(scenario: Scenario) -> Array:
@@ -160,18 +160,19 @@ def _oracle(scenario: Scenario) -> Array:
     return oracle
 
 
-def _shocks(scenario: Scenario, seed: int) -> Array:
+def shocks(scenario: Scenario, seed: int) -> Array:
+    """The script as a seed has it: shocks with their sizes drawn, records of `SHOCK`."""
     names = list(scenario.all_markets())
-    shocks = np.zeros(len(scenario.shocks), w.SHOCK)
+    script = np.zeros(len(scenario.shocks), w.SHOCK)
     for i, shock in enumerate(scenario.shocks):
         a, b, _, _ = draws.uniforms(seed, draws.SHOCK, i, 0)
         normal, _ = draws.normals_of(a, b)
         factor = math.exp(shock.spread * normal - 0.5 * shock.spread**2)
-        shocks[i]["market"] = NONE if shock.market == "all" else names.index(shock.market)
-        shocks[i]["start_ms"] = round(shock.start_s * 1000)
-        shocks[i]["duration_ms"] = round(shock.duration_s * 1000)
-        shocks[i]["log_return"] = shock.log_return * factor
-    return shocks
+        script[i]["market"] = NONE if shock.market == "all" else names.index(shock.market)
+        script[i]["start_ms"] = round(shock.start_s * 1000)
+        script[i]["duration_ms"] = round(shock.duration_s * 1000)
+        script[i]["log_return"] = shock.log_return * factor
+    return script
 
 
 def _tops(markets: list[Market]) -> tuple[Array, int]:

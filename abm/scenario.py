@@ -477,6 +477,9 @@ class Outputs(Part):
         le=100_000_000,
         description="number of runs whose first wave is put to policies again, nudged",
     )
+    extremes: Flag = Field(
+        False, description="write how bad each market got, of every run (see `adl stress`)"
+    )
 
     def _faults(self) -> Iterable[Fault]:
         return checks.of_outputs(self)

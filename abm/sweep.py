@@ -234,7 +234,8 @@ def ranges_of(options: Sequence[str]) -> dict[str, dict[str, Any]]:
         key, separator, words = option.partition("=")
         low, _, rest = words.partition(":")
         high, _, scale = rest.partition(":")
-        if not separator or not low or not high or scale not in ("", "log"):
+        named = separator and key.strip()
+        if not named or not low or not high or scale not in ("", "log"):
             raise ScenarioError(
                 f"--range {option}: must be KEY=LOW:HIGH or KEY=LOW:HIGH:log"
             )

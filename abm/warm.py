@@ -104,15 +104,17 @@ def _market_stages() -> list[Callable[[], object]]:
 
 
 def warm_up_step() -> None:
-    """Take a step, end a run, and see off those who leave then."""
+    """Take a step, end a run, see off who leaves, ask how far the venue is from short."""
     from abm.adl.compose import PRESETS, compose
     from abm.engine import Engine
     from abm.traders.habits import see_off
+    from abm.venue.distress import distress
 
     engine = Engine(_tiny_world(), compose("none", PRESETS["none"]), look_every=1)
     engine.run_to(2)
     engine.finish()
     see_off(engine.world)
+    distress(engine.world)
 
 
 def warm_up_adl() -> None:

@@ -42,6 +42,7 @@ _SHARES = {
     "largest_equity": "largest_equity_share",
 }
 _CONTRASTS = {
+    "covered_share": "covered_part",
     "deficit": "deficit_usd",
     "residual": "residual_usd",
     "largest_haircut": "largest_haircut_share",
@@ -57,8 +58,10 @@ def compare(batch: Batch) -> pd.DataFrame:
         One row a policy, in the plan's order, indexed by its name. ``*_low`` and
         ``*_high`` are ends of 95% intervals, each by itself. ``*_less_base`` are mean
         differences to the first policy over the runs that both finished, which share
-        seeds. Money is in USD, shares are from 0 to 1; what is undefined is NaN.
-        `attrs` has ``name``, ``runs``, ``first_seed`` and ``base``.
+        seeds; ``*_reduction`` how many times less their variance is than that of a
+        difference between independent seeds. Money is in USD, shares are from 0 to 1;
+        what is undefined is NaN. `attrs` has ``name``, ``runs``, ``first_seed`` and
+        ``base``.
     """
     wanted = {
         "run",
@@ -67,7 +70,6 @@ def compare(batch: Batch) -> pd.DataFrame:
         "covered_usd",
         *_MEANS.values(),
         *_SHARES.values(),
-        *_CONTRASTS.values(),
     }
     runs = batch.frame("runs", columns=sorted(wanted)).set_index("run")
     base = batch.policies[0]
@@ -89,7 +91,10 @@ def compare(batch: Batch) -> pd.DataFrame:
 
 
 def _finished(runs: pd.DataFrame, policy: str) -> pd.DataFrame:
-    return runs[(runs["policy"] == policy) & ~runs["failed"].astype(bool)]
+    """Finished runs of a policy, with each one's part in the share that is covered."""
+    found = runs[(runs["policy"] == policy) & ~runs["failed"].astype(bool)]
+    parts = intervals.ratio_parts(found["covered_usd"], found["deficit_usd"])
+    return found.assign(covered_part=parts)
 
 
 def _measures(runs: pd.DataFrame) -> dict[str, float]:
@@ -137,6 +142,7 @@ def _contrasts(runs: pd.DataFrame, base: pd.DataFrame) -> dict[str, float]:
         )
         found[f"{name}_less_base"] = apart.mean
         _put(found, f"{name}_less_base", intervals.Interval(apart.low, apart.high))
+        found[f"{name}_reduction"] = apart.reduction
         found["pairs"] = apart.runs
     return found
 
@@ -200,6 +206,7 @@ _LINES = (
     _Line("Accounts left, mean", "accounts_left_mean", notation.count),
 )
 _DIFFERENCES = (
+    _Line("Covered, points", "covered_share_less_base", _points),
     _Line("Deficit", "deficit_less_base", notation.usd),
     _Line("Residual", "residual_less_base", notation.usd),
     _Line("Worst haircut, points", "largest_haircut_less_base", _points),
@@ -270,6 +277,10 @@ def _as_table(part: pd.DataFrame, base: str, has_others: bool) -> Table:
         shown.add_row("on the same seeds:", *(_pairs_of(row) for row in rows))
         for line in _DIFFERENCES:
             shown.add_row(line.label, *(_cell(row, line, signed=True) for row in rows))
+            measure = line.measure.removesuffix("_less_base")
+            shown.add_row(
+                "  variance, less by", *(_reduction(row, measure) for row in rows)
+            )
     return shown
 
 
@@ -282,6 +293,13 @@ def _finished_of(row: pd.Series) -> str:
 def _pairs_of(row: pd.Series) -> str:
     pairs = int(row["pairs"])
     return f"{notation.count(pairs):>{_VALUE_WIDTH}}  pairs" if pairs else ""
+
+
+def _reduction(row: pd.Series, measure: str) -> str:
+    """How many times less the variance is than between independent seeds."""
+    times = row[f"{measure}_reduction"]
+    text = "all" if math.isinf(times) else f"{notation.amount(times)}x"
+    return "" if math.isnan(times) else f"{text:>{_VALUE_WIDTH}}"
 
 
 def _cell(row: pd.Series, line: _Line, signed: bool = False) -> str:

@@ -12,7 +12,7 @@ import lrvx  # noqa: F401
 from abm.warm import warm_up
 from benchmarks.common import Row, table
 
-PARTS = ("book", "marks", "crash", "step", "allocation", "runs", "scaling")
+PARTS = ("book", "marks", "crash", "step", "allocation", "runs", "scaling", "throughput")
 RESULTS = Path(__file__).parent / "results.md"
 
 

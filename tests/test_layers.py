@@ -25,6 +25,7 @@ FLOORS = (
         "study",
         "design",
         "sweep",
+        "search",
     ),
     ("market", "traders", "venue"),
     ("genesis", "step", "account", "episodes"),

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import sys
 
-from abm.cli import exposure, policies, reading, report, running, wave
+from abm.cli import exposure, fund, policies, reading, report, running, search, stress, wave
 from abm.cli.common import app
 
-__all__ = ["app", "exposure", "main", "policies", "reading", "report", "running", "wave"]
+__all__ = [
+    "app",
+    "exposure",
+    "fund",
+    "main",
+    "policies",
+    "reading",
+    "report",
+    "running",
+    "search",
+    "stress",
+    "wave",
+]
 
 
 def main() -> None:

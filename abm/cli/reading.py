@@ -166,7 +166,8 @@ def query(
 ) -> None:
     """Ask a batch's tables in SQL (needs the extra `query`).
 
-    Tables: `runs`, `waves`, `haircuts`, `adl_fills`, `liquidations`, `audit`, `paths`.
+    Tables: `runs`, `waves`, `haircuts`, `adl_fills`, `liquidations`, `audit`, `paths`,
+    `extremes`.
 
     Example: `adl query runs/oct10 "select policy, avg(residual_usd) from runs group by 1"`
     """

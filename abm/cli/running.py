@@ -43,7 +43,7 @@ Overwrite = Annotated[
 Figures = Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures.")]
 
 
-def _free_folder(name: str) -> Path:
+def free_folder(name: str) -> Path:
     """``runs/NAME``, or the first of ``runs/NAME-2``, ... that is not there yet."""
     folder = Path("runs") / name
     number = 1
@@ -89,7 +89,7 @@ def run(
             _run_study(config, given, out, as_json, figures, how)
             return
         scenario = load(config, given)
-        folder = out or _free_folder(scenario.name)
+        folder = out or free_folder(scenario.name)
         batch = _run(scenario, folder, how)
         drawn = _draw(batch) if figures and scenario.outputs.figures else []
         _report_batch(batch, drawn, as_json)
@@ -118,7 +118,7 @@ def resume(
     figures: Figures = True,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a batch, a study or a sweep that was interrupted.
+    """Go on with a batch, a study, a sweep or a search that was interrupted.
 
     What is whole is kept; the result is byte for byte that of a batch that was never
     interrupted. Refuses if the scenario or the code has changed, and says what.
@@ -129,13 +129,20 @@ def resume(
         "workers": workers, "minutes": minutes, "scheduler": scheduler, "quiet": as_json
     }  # fmt: skip
     with plain_errors():
+        from abm.montecarlo import search as searches
         from abm.montecarlo import study as studies
         from abm.montecarlo import sweeps
         from abm.montecarlo.runner import resume_batch
         from abm.warm import warm_up
 
         warm_up(quiet=as_json)
-        with _interruptible(run_dir):
+        with interruptible(run_dir):
+            if (run_dir / searches.INDEX).is_file():
+                from abm.cli.search import report_search
+
+                searches.resume_search(run_dir, **how)
+                report_search(run_dir, as_json, figures)
+                return
             if (run_dir / sweeps.INDEX).is_file():
                 sweeps.resume_sweep(run_dir, **how)
                 _report_sweep(run_dir, _MEASURES, as_json)
@@ -145,6 +152,13 @@ def resume(
                 _report_study(run_dir, as_json, figures)
                 return
             batch = resume_batch(run_dir, **how)
+        from analysis.stress import is_stress
+
+        if is_stress(batch):
+            from abm.cli.stress import report_stress
+
+            report_stress(batch, figures, as_json)
+            return
         drawn = _draw(batch) if figures and batch.scenario["outputs"]["figures"] else []
         _report_batch(batch, drawn, as_json)
 
@@ -201,9 +215,9 @@ def sweep(
                 options[key] = value
         loaded = loading.load(config, _given(overrides, runs, seed, policy), options)
         _check_measures(measure)
-        folder = out or _free_folder(loaded.name)
+        folder = out or free_folder(loaded.name)
         warm_up(quiet=as_json)
-        with _interruptible(folder):
+        with interruptible(folder):
             run_sweep(
                 loaded, folder, overwrite=overwrite, workers=workers, scheduler=scheduler,
                 quiet=as_json,
@@ -247,12 +261,12 @@ def _run(scenario: Scenario, folder: Path, how: dict[str, Any]) -> Batch:
     from abm.warm import warm_up
 
     warm_up(quiet=how["quiet"])
-    with _interruptible(folder):
+    with interruptible(folder):
         return run_batch(Plan.of(scenario), folder, **how)
 
 
 @contextmanager
-def _interruptible(folder: Path) -> Iterator[None]:
+def interruptible(folder: Path) -> Iterator[None]:
     """Say what is kept when the user presses Ctrl-C."""
     try:
         yield
@@ -278,9 +292,9 @@ def _run_study(
     from abm.warm import warm_up
 
     loaded = study.load(config, given)
-    folder = out or _free_folder(loaded.name)
+    folder = out or free_folder(loaded.name)
     warm_up(quiet=as_json)
-    with _interruptible(folder):
+    with interruptible(folder):
         run_study(loaded, folder, **how)
     _report_study(folder, as_json, figures)
 

@@ -77,7 +77,10 @@ class Watch:
     marks : dict of int to array
         Marks of all markets in ticks by step, whatever call asked for them.
     worths : dict of (int, int) to Worth
-        By wave and horizon: of all hit so far, that long after the wave's last call.
+        By wave and horizon: of all hit so far in the episode, that long after the wave's
+        last call.
+    traders : array of int64, shape (accounts,)
+        The cross account that each account belonged to when the first call came.
     """
 
     def __init__(
@@ -89,10 +92,10 @@ class Watch:
         self.burdens: list[Burden] = []
         self.marks: dict[int, Array] = {}
         self.worths: dict[tuple[int, int], Worth] = {}
+        self.traders = np.zeros(0, np.int64)
         self._due: set[int] = set()
         self._asked: dict[tuple[int, int], int] = {}
         self._hit: dict[int, Array] = {}
-        self._begun: list[int] = []
 
     @property
     def due(self) -> int | None:
@@ -101,6 +104,8 @@ class Watch:
 
     def answered(self, world: World, call: Call) -> None:
         """Look at a call that was answered in the present step."""
+        if not self.burdens:
+            self.traders = roots(world)
         self.burdens.append(burden_of(call, self.policy))
         if not call.outcome.decision.acted:
             return
@@ -134,23 +139,17 @@ class Watch:
 
     def began(self, world: World) -> None:
         """Expect nothing more of calls before this episode, whose prices are not theirs."""
-        self.finish()
-        self._begun.append(int(world.clock[0]["step"]))
-        self._asked = {key: worth.step for key, worth in self.worths.items()}
+        now = int(world.clock[0]["step"])
+        self._asked = {key: step for key, step in self._asked.items() if step < now}
         self._due.clear()
         self._hit.clear()
-
-    def marks_after(self, step: int, lag: int) -> Array | None:
-        """Marks some steps after a step, unless the episode had ended by then."""
-        over = any(step < begun <= step + lag for begun in self._begun)
-        return None if over else self.marks.get(step + lag)
 
     def finish(self) -> list[Burden]:
         """Forget worths of waves that went on after they were noted; tell the burdens."""
         self.worths = {
             key: worth
             for key, worth in self.worths.items()
-            if worth.step == self._asked[key]
+            if worth.step == self._asked.get(key)
         }
         return self.burdens
 

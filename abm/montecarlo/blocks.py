@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +16,10 @@ from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
-from abm.measures.watch import Lookout, Watch, roots
-from abm.montecarlo import course, foresight, horizons, store, tables
+from abm.measures.watch import Lookout, Watch
+from abm.montecarlo import course, extremes, foresight, horizons, store, tables
 from abm.montecarlo.course import Beginning
+from abm.montecarlo.encoding import Encoder
 from abm.montecarlo.foresight import Looks
 from abm.montecarlo.horizons import Case
 from abm.montecarlo.plan import Block, Plan
@@ -39,18 +40,18 @@ def code_sha256() -> str:
 
 def run_one(
     plan: Plan, run: int, policies: list[Policy], paranoid: bool = False
-) -> list[dict[str, pa.Table]]:
+) -> Iterator[dict[str, pa.Table]]:
     """Run one seed under every policy; the past until the first wave is shared.
 
-    Returns
-    -------
-    list of dict
+    Yields
+    ------
+    dict
         The tables of each policy's run, in the order of `policies`.
     """
     scenario = plan.scenario
     outputs = scenario.outputs
     world = genesis.new_world(scenario, plan.seed(run))
-    if run < outputs.paths_of_first_runs:
+    if extremes.needs_paths(outputs, run):
         world.clock[0]["path_interval_ms"] = round(outputs.path_interval_s * 1000)
     openings = episodes.openings(scenario, plan.seed(run))
     begun = Beginning(plan.seed(run), course.moment(world), openings)
@@ -65,13 +66,14 @@ def run_one(
     appraised = run < outputs.counterfactual_of_first_runs
     others = [policy_of(scenario, outputs.counterfactual)] if appraised else []
     past.share([*policies, *others])
-    looks = Looks(world, outputs.lights_every_s)
+    looks = Looks(past.world, outputs.lights_every_s)
     looks.run_to_wave(past, scenario.time.steps)
     names = tables.Names.of(scenario)
     found = [_under(policy, past, plan, run, names, begun, looks) for policy in policies]
     fork = _fork_under(others[0], past, scenario, found) if others else None
     unit = world.markets.specs["unit"]
-    return [_as_tables(each, fork, unit, run) for each in found]
+    for each in found:
+        yield _as_tables(each, fork, unit, run)
 
 
 class _Ran(NamedTuple):
@@ -103,10 +105,9 @@ def _under(
             engine, told, names, more, watch.finish(), scenario.retention,
             audited=audited,
         )  # fmt: skip
-        case = horizons.of_run(
-            engine.record.calls, columns["waves"], watch, roots(engine.world),
-            scenario.time.step_ms,
-        )  # fmt: skip
+        columns = extremes.added(columns, engine, names, run, outputs)
+        time = scenario.time.step_ms, scenario.time.steps
+        case = horizons.of_run(engine.record.calls, columns["waves"], watch, time)
         return _Ran(policy.name, columns, case)
     except PolicyError as error:
         return _Ran(policy.name, tables.of_failure(plan.seed(run), str(error)), None)
@@ -191,12 +192,14 @@ class Computed(NamedTuple):
 def compute_block(plan: Plan, block: Block, paranoid: bool = False) -> Computed:
     """Compute a block."""
     policies = [policy_of(plan.scenario, name) for name in plan.policies]
-    parts = [part for run in block.runs for part in run_one(plan, run, policies, paranoid)]
-    whole = {
-        name: pa.concat_tables([part[name] for part in parts]) for name in store.SCHEMAS
-    }
-    failed = int(sum(whole["runs"]["failed"].to_pylist()))
-    return Computed(failed, store.encoded(whole), watched_values(plan, whole["runs"]))
+    files, runs = Encoder(), []
+    for run in block.runs:
+        for part in run_one(plan, run, policies, paranoid):
+            files.add(part)
+            runs.append(part["runs"])
+    rows = pa.concat_tables(runs)
+    failed = int(sum(rows["failed"].to_pylist()))
+    return Computed(failed, files.finish(), watched_values(plan, rows))
 
 
 def run_block(plan: Plan, block: Block, folder: Path, paranoid: bool = False) -> Done:

@@ -18,7 +18,7 @@ from abm.measures.burden import Taken, taken_by
 from abm.measures.watch import Lookout, Watch, Worth, lags
 from abm.montecarlo import measured
 from abm.units import usd
-from abm.world import Array
+from abm.world import NONE, Array
 
 Columns = dict[str, Any]
 Row = dict[str, Any]
@@ -56,7 +56,7 @@ def asked(cases: Sequence[Case]) -> dict[int, Array]:
 
 
 def of_run(
-    calls: Sequence[Call], waves: Columns, watch: Watch, roots: Array, step_ms: int
+    calls: Sequence[Call], waves: Columns, watch: Watch, time: tuple[int, int]
 ) -> Case:
     """The fixed path of a finished run.
 
@@ -67,10 +67,11 @@ def of_run(
         The table of waves.
     watch : Watch
         That looked on, finished.
-    roots : array of int64, shape (accounts,)
-        The trader, by its cross account, that each account belongs to.
-    step_ms : int
+    time : tuple of int
+        Milliseconds of a step, and steps of an episode: beyond its end prices are
+        others.
     """
+    step_ms, episode = time
     case = Case([], [], [], [])
     acted = [call for call in calls if call.outcome.decision.acted]
     if not acted:
@@ -78,31 +79,39 @@ def of_run(
     entries = [taken_by(call) for call in acted]
     counts = [len(each.account) for each in entries]
     until = np.repeat([_step(call, step_ms) for call in acted], counts)
-    every = _by_trader(entries, roots)
+    every = _by_trader(entries, watch.traders)
     for place, number in enumerate(waves["wave"]):
         here = [i for i, call in enumerate(acted) if call.wave.number == number]
         if not any(counts[i] for i in here):
             continue
         wave = {name: column[place] for name, column in waves.items()}
         steps = np.array([_step(acted[i], step_ms) for i in here])
+        end = episode * (int(steps[0]) // episode + 1)
+        known = {step: marks for step, marks in watch.marks.items() if step < end}
         for k, lag in enumerate(lags(watch.horizons_s, step_ms)):
             last = int(steps[-1]) + lag
             row = {"wave": number, "horizon_s": watch.horizons_s[k]}
             row["time_s"] = last * step_ms / 1000.0
-            marks = [watch.marks_after(step, lag) for step in steps.tolist()]
+            marks = [known.get(step) for step in (steps + lag).tolist()]
             row |= _fixed([acted[i] for i in here], [entries[i] for i in here], wave, marks)
             so_far = slice(0, int(np.searchsorted(until, last, "right")))
             case.rows.append(row)
             case.taken.append(Taken(*(column[so_far] for column in every)))
-            case.worths.append(watch.worths.get((number, k)))
-            case.marks.append(watch.marks_after(last - lag, lag))
+            # The fork is run for the first episode alone.
+            worth = watch.worths.get((number, k))
+            case.worths.append(worth if end == episode else None)
+            case.marks.append(known.get(last))
     return case
 
 
-def _by_trader(parts: Sequence[Taken], roots: Array) -> Taken:
+def _by_trader(parts: Sequence[Taken], traders: Array) -> Taken:
     """All entries together, isolated accounts as the trader they belong to."""
     joined = Taken(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-    return joined._replace(account=roots[joined.account])
+    # Accounts that came with a later episode are nobody's: no fork knows them.
+    trader = np.full(len(joined.account), NONE, np.int64)
+    known = joined.account < len(traders)
+    trader[known] = traders[joined.account[known]]
+    return joined._replace(account=trader)
 
 
 def _step(call: Call, step_ms: int) -> int:

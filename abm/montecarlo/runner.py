@@ -7,9 +7,10 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +18,9 @@ from tqdm import tqdm
 
 from abm.adl.answers import users_files
 from abm.engine import policy_table
-from abm.montecarlo import cluster, stopping, store
+from abm.montecarlo import cluster, store
 from abm.montecarlo.blocks import Done, code_sha256, run_block
+from abm.montecarlo.entries import Entries
 from abm.montecarlo.plan import Block, Plan
 from abm.scenario import ScenarioError, from_mapping
 
@@ -51,13 +53,14 @@ class How(NamedTuple):
 
     `workers` are processes, one a core if None; `paranoid` checks every invariant after
     every step; `quiet` shows no progress bar (there is none either where standard error is
-    no terminal); after `minutes` no new block is begun; `scheduler` is the address of a
-    Dask scheduler whose workers compute the blocks.
+    no terminal), which begins with `title`; after `minutes` no new block is begun;
+    `scheduler` is the address of a Dask scheduler whose workers compute the blocks.
     """
 
     workers: int | None = None
     paranoid: bool = False
     quiet: bool = False
+    title: str | None = None
     minutes: float | None = None
     scheduler: str | None = None
 
@@ -168,46 +171,22 @@ def _go_on_with(
     if manifest["stopped"] is not None:
         blocks = []
     bar = tqdm(
+        desc=how.title,
         total=plan.runs,
         initial=plan.runs - sum(len(block.runs) for block in blocks),
         unit="run",
         disable=True if how.quiet else None,
     )
-    with bar:
+    entries = Entries(plan, folder, manifest)
+    with bar, entries:
         for block, done in compute(plan, blocks, folder, how):
-            manifest["blocks"][str(block.number)] = {
-                "runs": [block.runs.start, block.runs.stop],
-                "failed": done.failed,
-                "sha256": done.digests,
-            } | ({"watched": done.values} if plan.scenario.run.stop else {})
-            manifest["stopped"] = stopped_at(plan, manifest)
-            store.write_manifest(folder, manifest)
+            entries.enter(block, done)
             bar.update(len(block.runs))
             if manifest["stopped"] is not None:
                 break
     if manifest["stopped"] is not None:
         _drop_blocks_beyond(folder, manifest)
     return store.Batch(folder)
-
-
-def stopped_at(plan: Plan, manifest: dict[str, Any]) -> dict[str, Any] | None:
-    """Where the stopping rule ends the batch, looking at blocks in order; or None.
-
-    What it says depends on the first blocks alone, not on which were computed first.
-    """
-    stop = plan.scenario.run.stop
-    if stop is None:
-        return None
-    moments = stopping.Moments()
-    for block in plan.blocks():
-        done = manifest["blocks"].get(str(block.number))
-        if done is None:
-            return None
-        moments = moments.with_values(done["watched"])
-        found = stopping.interval(moments, stop.level, plan.runs)
-        if stopping.is_enough(found, stop):
-            return {"after_block": block.number, **found._asdict()}
-    return None
 
 
 def _drop_blocks_beyond(folder: Path, manifest: dict[str, Any]) -> None:
@@ -274,6 +253,25 @@ def _compute_in_pool(
             f"{folder}: a worker process died (out of memory?): whole blocks are kept, "
             f"`adl resume {folder}` goes on"
         ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def worker_pool(
+    workers: int | None,
+) -> Iterator[Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]]:
+    """A `map` that computes in processes, one a core if None; in this one if only one."""
+    workers = workers or os.cpu_count() or 1
+    if workers == 1:
+        yield map
+        return
+    context = multiprocessing.get_context("forkserver")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+    try:
+        yield pool.map
+    except BrokenProcessPool:
+        raise store.StoreError("a worker process died (out of memory?)") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

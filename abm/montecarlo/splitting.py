@@ -7,21 +7,35 @@ without bias (Garvels, "The splitting method in rare event simulation", Universi
 Twente 2000; L'Ecuyer, Le Gland, Lezaud and Tuffin, "Splitting techniques", in Rubino and
 Tuffin, "Rare Event Simulation using Monte Carlo Methods", Wiley 2009). Independent
 replications give the interval.
+
+Splitting cannot help where the outcome is decided when a run begins. There, a `Screen`
+looks at many starts before any is run, and gives those that promise more a larger chance
+to be run; each is weighted by one over its chance, which keeps the estimate without bias
+(Horvitz and Thompson, "A generalization of sampling without replacement from a finite
+universe", JASA 47, 1952).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from abm import draws
 
 S = TypeVar("S")
+Mapped = Callable[[Callable[[int], tuple[float, float]], Iterable[int]], Iterable[Any]]
+"""A `map` of one function over numbers: the built-in, or that of a pool of processes."""
+
+_MOST_LEVELS = 10
+_LEAST_CHANCE = 0.02
+"""Least chance to be run, as a part of the mean one."""
 
 
 class Process(Protocol[S]):
@@ -44,6 +58,25 @@ class Process(Protocol[S]):
 
 
 @dataclass(frozen=True)
+class Screen:
+    """How starts are chosen.
+
+    Attributes
+    ----------
+    promise : callable
+        From a seed to about the probability that its run succeeds.
+    starts : int
+        How many are looked at in each replication; at least its effort.
+    cost : float
+        Of looking at one, in whole runs.
+    """
+
+    promise: Callable[[int], float]
+    starts: int
+    cost: float
+
+
+@dataclass(frozen=True)
 class RareEvent:
     """An estimated probability.
 
@@ -59,9 +92,11 @@ class RareEvent:
         Independent estimates whose mean is `probability`.
     runs : float
         What it took, in whole runs.
-    gain : float
-        How many whole runs brute force would take for the same variance, over `runs`;
-        infinite where no replication differs, NaN where none succeeded.
+    starts : int
+        How many starts were looked at by a screen.
+    brute_runs : float
+        How many whole runs brute force would take for the same variance; infinite where
+        no replication differs, NaN where none succeeded.
     """
 
     probability: float
@@ -71,7 +106,19 @@ class RareEvent:
     levels: tuple[float, ...]
     replications: tuple[float, ...]
     runs: float
-    gain: float
+    starts: int
+    brute_runs: float
+
+    @property
+    def gain(self) -> float:
+        """How many times the runs that it took brute force would need."""
+        return self.brute_runs / self.runs
+
+    @property
+    def error(self) -> float:
+        """Standard error of the probability."""
+        sd = float(np.std(self.replications, ddof=1))
+        return sd / math.sqrt(len(self.replications))
 
 
 def estimate(
@@ -83,6 +130,9 @@ def estimate(
     share: float = 0.2,
     seed: int = 1,
     level: float = 0.95,
+    screen: Screen | None = None,
+    spent: float = 0.0,
+    mapped: Mapped = map,
 ) -> RareEvent:
     """Estimate the probability that a run's score exceeds a target.
 
@@ -103,14 +153,19 @@ def estimate(
         Makes all of it reproducible.
     level : float
         Confidence of the interval, Student's t over the replications.
+    screen : Screen, optional
+        Chooses the starts; without it, all that are drawn are run.
+    spent : float
+        Whole runs that finding the screen took, to be counted.
+    mapped : callable
+        Computes the replications. Results do not depend on it.
     """
-    stream = np.random.Generator(np.random.Philox(key=[seed, draws.SPLITTING]))
-    levels, cost = choose_levels(process, target, effort, share, stream)
-    found = []
-    for _ in range(replications):
-        probability, spent = replicate(process, levels, effort, stream)
-        found.append(probability)
-        cost += spent
+    stream = stream_of(seed, 0)
+    levels, cost = choose_levels(process, target, effort, share, stream, screen)
+    one = partial(replication, process, tuple(levels), effort, seed, screen)
+    parts = list(mapped(one, range(1, replications + 1)))
+    found = [probability for probability, _ in parts]
+    cost += spent + sum(part for _, part in parts)
     mean, sd = float(np.mean(found)), float(np.std(found, ddof=1))
     half = float(stats.t.ppf(0.5 + level / 2, replications - 1)) * sd
     half /= math.sqrt(replications)
@@ -122,14 +177,22 @@ def estimate(
         levels=tuple(levels),
         replications=tuple(found),
         runs=cost,
-        gain=_gain(mean, sd**2 / replications, cost),
+        starts=0 if screen is None else screen.starts * (replications + 1),
+        brute_runs=_brute_runs(mean, sd**2 / replications),
     )
 
 
-def _gain(mean: float, variance: float, cost: float) -> float:
+def _brute_runs(mean: float, variance: float) -> float:
     if mean == 0.0:
         return math.nan
-    return mean * (1.0 - mean) / variance / cost if variance > 0.0 else math.inf
+    return mean * (1.0 - min(mean, 1.0)) / variance if variance > 0.0 else math.inf
+
+
+def stream_of(seed: int, lane: int) -> np.random.Generator:
+    """Random numbers of an estimate's pilot (lane 0) or of one of its replications."""
+    return np.random.Generator(
+        np.random.Philox(key=[seed, draws.SPLITTING], counter=[0, 0, 0, lane])
+    )
 
 
 def choose_levels(
@@ -138,70 +201,131 @@ def choose_levels(
     effort: int,
     share: float,
     stream: np.random.Generator,
+    screen: Screen | None = None,
 ) -> tuple[list[float], float]:
     """Levels that about a share of the runs from one to the next reach, and the cost.
 
-    The last is the target. Levels stop rising early if no run gets any further; then the
-    target is tried from the highest one.
+    The last is the target. Levels stop rising early if runs get hardly any further: what
+    is random on the way does not decide then, and the target is tried from the highest.
     """
     levels: list[float] = []
-    states: list[S] = []
+    reached: list[tuple[S, float]] = []
     cost = 0.0
     while True:
-        ends, spent = _reach(process, states, math.inf, effort, stream)
+        ends, spent = _stage(process, reached, math.inf, effort, stream, screen)
         cost += spent
-        highest = [process.highest(state) for state in ends]
+        highest = [process.highest(state) for state, _ in ends]
         following = float(np.quantile(highest, 1.0 - share))
-        stuck = following <= levels[-1] if levels else False
+        stuck = (
+            bool(levels) and following - levels[-1] < (target - levels[-1]) / _MOST_LEVELS
+        )
         if following >= target or stuck:
             return [*levels, target], cost
-        reached, spent = _reach(process, states, following, effort, stream)
+        reached, spent = _stage(process, reached, following, effort, stream, screen)
         cost += spent
         if not reached:
             return [*levels, target], cost
         levels.append(following)
-        states = reached
 
 
-def replicate(
-    process: Process[S], levels: Sequence[float], effort: int, stream: np.random.Generator
+def replication(
+    process: Process[S],
+    levels: Sequence[float],
+    effort: int,
+    seed: int,
+    screen: Screen | None,
+    number: int,
 ) -> tuple[float, float]:
     """One unbiased estimate of the probability to exceed the last level, and its cost."""
+    stream = stream_of(seed, number)
     probability, cost = 1.0, 0.0
-    states: list[S] = []
+    reached: list[tuple[S, float]] = []
     for level in levels:
-        states, spent = _reach(process, states, level, effort, stream)
+        reached, spent = _stage(process, reached, level, effort, stream, screen)
         cost += spent
-        probability *= len(states) / effort
-        if not states:
+        probability *= sum(weight for _, weight in reached)
+        if not reached:
             break
     return probability, cost
 
 
-def _reach(
+def _stage(
     process: Process[S],
-    states: list[S],
+    states: list[tuple[S, float]],
     level: float,
     effort: int,
     stream: np.random.Generator,
-) -> tuple[list[S], float]:
+    screen: Screen | None,
+) -> tuple[list[tuple[S, float]], float]:
     """The states of the runs that exceed a level, when they do, and what all cost.
 
-    If the level is infinite, the states of all runs at their ends.
+    If the level is infinite, the states of all runs at their ends. Each comes with its
+    weight; the weights estimate the share that gets there.
     """
     reached, cost = [], 0.0
-    for _ in range(effort):
-        state = _begin(process, states, stream)
+    if not states and screen is not None:
+        cost += screen.starts * screen.cost
+    for state, weight in _begin(process, states, effort, stream, screen):
         cost -= process.age(state)
         if process.run(state, level) or level == math.inf:
-            reached.append(state)
+            reached.append((state, weight))
         cost += process.age(state)
     return reached, cost
 
 
-def _begin(process: Process[S], states: list[S], stream: np.random.Generator) -> S:
-    """A new run, or one that goes on from a state picked at random."""
-    seed = int(stream.integers(1, 2**62))
+def _begin(
+    process: Process[S],
+    states: list[tuple[S, float]],
+    effort: int,
+    stream: np.random.Generator,
+    screen: Screen | None,
+) -> Iterable[tuple[S, float]]:
+    """New runs, or runs that go on from states picked at random by their weights."""
     if not states:
-        return process.start(seed)
-    return process.fork(states[int(stream.integers(len(states)))], seed)
+        for seed, weight in chosen_starts(effort, stream, screen):
+            yield process.start(seed), weight
+        return
+    weights = np.array([weight for _, weight in states])
+    picked = stream.choice(len(states), size=effort, p=weights / weights.sum())
+    for number in picked:
+        seed = int(stream.integers(1, 2**62))
+        yield process.fork(states[number][0], seed), 1.0 / effort
+
+
+def chosen_starts(
+    effort: int, stream: np.random.Generator, screen: Screen | None
+) -> list[tuple[int, float]]:
+    """Seeds to start runs from, and their weights, which sum to 1 on average."""
+    if screen is None:
+        return [(int(seed), 1.0 / effort) for seed in stream.integers(1, 2**62, effort)]
+    seeds = stream.integers(1, 2**62, max(screen.starts, effort))
+    promise = np.array([screen.promise(int(seed)) for seed in seeds])
+    order = np.argsort(promise, kind="stable")
+    seeds, chance = seeds[order], inclusion_chances(promise[order], effort)
+    # Systematic sampling: each is hit with its own chance, and those of like promise are
+    # hit about as often as they should be.
+    ends = np.cumsum(chance) + stream.random()
+    chosen = np.flatnonzero(np.diff(np.floor(ends), prepend=np.floor(ends[0] - chance[0])))
+    return [(int(seeds[i]), 1.0 / (len(seeds) * chance[i])) for i in chosen]
+
+
+def inclusion_chances(
+    promise: npt.NDArray[np.float64], effort: int
+) -> npt.NDArray[np.float64]:
+    """Chances to be run that sum to `effort`, none above 1.
+
+    They grow as the root of the promise, which makes the variance least if it is the
+    probability of success.
+    """
+    size = np.sqrt(np.maximum(promise, 0.0))
+    size = np.maximum(size, _LEAST_CHANCE * size.mean() if size.any() else 1.0)
+    chance = np.minimum(size * effort / size.sum(), 1.0)
+    while True:
+        free = chance < 1.0
+        left = effort - float(np.count_nonzero(~free))
+        if not free.any() or left <= 0.0:
+            return np.asarray(chance)
+        grown = size[free] * left / size[free].sum()
+        chance[free] = np.minimum(grown, 1.0)
+        if grown.max() <= 1.0:
+            return np.asarray(chance)

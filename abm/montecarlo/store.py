@@ -19,7 +19,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 _KEYS: list[tuple[str, str]] = [("run", "int64"), ("policy", "string")]
@@ -292,6 +291,24 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("vault_usd", "float64"),
         ("insurance_usd", "float64"),
     ],
+    "extremes": [
+        *_KEYS,
+        ("market", "string"),
+        ("deficit_usd", "float64"),
+        ("lowest_log_return", "float64"),
+        ("lowest_log_return_60s", "float64"),
+        ("ordinary_depth_usd", "float64"),
+        ("lowest_depth_60s_usd", "float64"),
+        ("depth_ratio", "float64"),
+        ("largest_open_interest_usd", "float64"),
+        ("book_usd", "float64"),
+        ("unwind_usd", "float64"),
+        ("backstop_usd", "float64"),
+        ("insurance_usd", "float64"),
+        ("shortfall_usd", "float64"),
+        ("vault_used_usd", "float64"),
+        ("insurance_used_usd", "float64"),
+    ],
 }
 """Columns of every table; ``[]`` is an array in each row.
 
@@ -301,7 +318,8 @@ haircut of a run is that of profit, the largest equity share that of equity.
 first call, `acted` how many of its calls the trigger answered, `withdrawal_cut` the share
 of every withdrawal that is withheld after it; the bounds from `feasible` on are those of
 `abm.adl.bounds`. Times go on from episode to episode; calm days count in those of recovery
-alone.
+alone. `extremes` are those of `abm.montecarlo.extremes`, written where `outputs.extremes`
+asks for them.
 
 A row of `retention` is the traders of a kind whose equity on arrival was of a class that
 begins at `size_from_usd`: how many were hit, are expected to leave by the hazard of
@@ -351,16 +369,6 @@ class StoreError(Exception):
 
 def _file(folder: Path, table: str, block: int) -> Path:
     return folder / f"{table}.parquet" / f"block-{block:06d}.parquet"
-
-
-def encoded(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
-    """The tables of a block as what their files hold."""
-    files = {}
-    for name, table in tables.items():
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        files[name] = sink.getvalue().to_pybytes()
-    return files
 
 
 def write_block(folder: Path, block: int, files: Mapping[str, bytes]) -> dict[str, str]:

@@ -4,10 +4,10 @@ A file that is not what was written is named by its table. In runs that were aud
 ranking and allocation is made again by `abm.adl.audit` from what was recorded of the wave,
 under the policy as the manifest has it, and so is all that was booked of it: fills with
 their prices, haircuts, and what was left missing. The rows that tell of it in `waves`,
-`haircuts`, `adl_fills` and `runs` are made again, too; whatever differs is named by its
-cell. Of all rows, audited or not, what is said twice must agree: dollars and quanta, the
-seed and the number of a run, failure and its reason, the audit's prices and the paths',
-episodes and the run that they make up.
+`haircuts`, `adl_fills`, `runs` and `horizons` are made again, too, as far as they follow;
+whatever differs is named by its cell. Of all rows, audited or not, what is said twice must
+agree: dollars and quanta, the seed and the number of a run, failure and its reason, the
+audit's prices and the paths', episodes and the run that they make up.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from abm.adl.compose import compose
 from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.montecarlo import agreement, store, tables
+from abm.montecarlo.revalued import revalued
 from abm.montecarlo.store import Batch, StoreError
 from abm.montecarlo.tables import Names
 from abm.scenario import Scenario, ScenarioError
@@ -115,6 +116,7 @@ def verify(folder: Path) -> Verdict:
         findings.append(
             Finding(table, run, policy, column=column, recorded=recorded, rebuilt=wanted)
         )
+    valued = None if unreadable & {"horizons", "paths"} else scenario
     runs = calls = payers = 0
     for run, policy, rows, kinds in _recorded(batch, expected):
         if (run, policy) not in expected:
@@ -124,7 +126,8 @@ def verify(folder: Path) -> Verdict:
         try:
             recorded = [audit.rebuilt(row) for row in rows]
             with np.errstate(all="ignore"):
-                findings += _of_run(batch, names, policies[policy], run, recorded, kinds)
+                rule = policies[policy]
+                findings += _of_run(batch, names, rule, run, recorded, kinds, valued)
                 findings += _of_times(run, policy, recorded)
                 if "paths" not in unreadable:
                     findings += _of_prices(batch, names, run, policy, recorded)
@@ -362,7 +365,9 @@ def _of_run(
     run: int,
     recorded: Sequence[Call],
     kinds: Mapping[int, str],
+    valued: Scenario | None,
 ) -> Iterator[Finding]:
+    """All that follows from a run's calls; horizons by the scenario that is given."""
     owed = _owed(batch, run, policy.name, recorded)
     for found in audit.check(policy, recorded, owed):
         account = None if found.account < 0 else found.account
@@ -376,6 +381,9 @@ def _of_run(
     for name, columns in told.items():
         wanted = tables.as_table(name, columns, run, policy.name)
         yield from _of_rows(batch, name, run, policy.name, wanted)
+    if valued is not None:
+        wanted = revalued(batch, valued, policy, run, recorded, told["waves"])
+        yield from _of_rows(batch, "horizons", run, policy.name, wanted)
     row = _runs_row(batch, run, policy.name, recorded, told)
     wanted = tables.as_table(
         "runs", {key: [value] for key, value in row.items()}, run, policy.name

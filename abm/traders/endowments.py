@@ -8,6 +8,7 @@ both sides. Every account passes initial margin with some room.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -143,6 +144,7 @@ def _score(population: Population, usd: float) -> float:
     return float(np.log(usd / population.equity_median_usd) / sd)
 
 
+@functools.lru_cache(maxsize=64)
 def largest_equity(population: Population) -> float:
     """Where the tail of equity is cut off, in USD.
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from abm.montecarlo import store
+from abm.montecarlo.encoding import Encoder
 from abm.montecarlo.store import Batch
 
 Rows = Sequence[Mapping[str, Any]]
@@ -31,7 +32,9 @@ def make_batch(
         name: pa.Table.from_pylist([dict(row) for row in tables.get(name, ())], schema)
         for name, schema in store.SCHEMAS.items()
     }
-    store.write_block(folder, 0, store.encoded(block))
+    files = Encoder()
+    files.add(block)
+    store.write_block(folder, 0, files.finish())
     manifest = {
         "name": "made",
         "version": "0",

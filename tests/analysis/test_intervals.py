@@ -148,3 +148,24 @@ def test_pairs_tell_a_difference_that_the_values_by_themselves_hide():
     assert apart.is_clear
     assert mine.low < theirs.high
     assert apart.low < 5.0 < apart.high
+
+
+def test_the_variance_that_pairs_take_away_is_that_of_what_they_share():
+    stream = np.random.default_rng(2)
+    common = stream.normal(0.0, 3.0, 5000)
+    a, b = (pd.Series(common + stream.normal(0.0, 1.0, 5000)) for _ in range(2))
+    # Each has variance 9 + 1, their difference 1 + 1; the estimate's error is about 3%.
+    assert intervals.paired_difference(a, b).reduction == pytest.approx(10.0, rel=0.12)
+    assert intervals.paired_difference(a, a + 1.0).reduction == np.inf
+    assert np.isnan(intervals.paired_difference(a * 0.0, a * 0.0 + 1.0).reduction)
+
+
+def test_parts_of_a_ratio_have_its_mean_and_its_error():
+    stream = np.random.default_rng(4)
+    below = pd.Series(stream.gamma(4.0, 1.0, 400))
+    above = pd.Series(0.3 * below + stream.normal(0.0, 0.2, 400))
+    parts = intervals.ratio_parts(above, below)
+    assert parts.mean() == pytest.approx(above.sum() / below.sum())
+    ends = intervals.ratio_interval(above, below)
+    assert intervals.mean_interval(parts) == pytest.approx(ends, rel=0.01)
+    assert intervals.ratio_parts(below * 0.0, below * 0.0).isna().all()

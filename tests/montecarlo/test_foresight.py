@@ -69,7 +69,7 @@ def rows():
     )
     plan = Plan.of(scenario)
     policies = [policy_of(scenario, name) for name in plan.policies]
-    tables = [run_one(plan, run, policies) for run in (0, 1)]
+    tables = [list(run_one(plan, run, policies)) for run in (0, 1)]
     return [[one["runs"].to_pylist()[0] for one in run] for run in tables]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from abm import world as w
 from abm.engine import Engine, policy_of
-from abm.measures.watch import Lookout, Watch, Worth, roots
+from abm.measures.watch import Lookout, Watch, Worth
 from abm.montecarlo import horizons, store, tables
 from abm.montecarlo.blocks import run_one
 from abm.montecarlo.plan import Plan
@@ -50,7 +50,7 @@ def fixed(
     kind = np.array(["x"] * 100)
     calls = engine.record.calls
     told = tables.of_calls(calls, rule, names, kind, watch.finish())
-    case = horizons.of_run(calls, told["waves"], watch, roots(world), 1000)
+    case = horizons.of_run(calls, told["waves"], watch, (1000, 60))
     columns = horizons.columns_of(case, None, world.markets.specs["unit"])
     assert columns["wave"] == [0, 0, 0]
     return [{name: column[i] for name, column in columns.items()} for i in range(3)]
@@ -123,7 +123,7 @@ def runs(*over: str, paranoid: bool = False) -> tuple[dict[str, pd.DataFrame], .
     names = ["hyperliquid", "pro-rata", "drift", "none"]
     given = crashes.crash(run={"runs": 1, "policies": names}, outputs=outputs)
     plan = Plan.of(given)
-    found = run_one(plan, 0, [policy_of(given, name) for name in names], paranoid)
+    found = list(run_one(plan, 0, [policy_of(given, name) for name in names], paranoid))
     return tuple({n: t.to_pandas() for n, t in each.items()} for each in found)
 
 
@@ -183,3 +183,25 @@ def test_the_other_world_may_have_another_policy():
     assert (rows["true_net_usd"] == 0.0).all()
     assert (rows["true_usd"] == 0.0).all()
     assert (rows["path_usd"] > 0.0).all()
+
+
+def test_horizons_end_with_their_episode_and_forks_with_the_first():
+    """Prices of the next episode begin anew: nothing is valued at them."""
+    given = crashes.crash(
+        run={"runs": 1, "policies": ["hyperliquid"]},
+        episodes={"count": 3},
+        outputs={"horizons_s": [0.0, 30.0, 149.0], "counterfactual_of_first_runs": 1},
+    )
+    rule = policy_of(given, "hyperliquid")
+    (found,) = run_one(Plan.of(given), 0, [rule])
+    rows = found["horizons"].to_pandas()
+    starts = found["waves"].to_pandas().set_index("wave")["start_s"]
+    length = given.time.duration_s
+    episode = rows["wave"].map(starts) // length
+    assert episode.nunique() > 1
+    beyond = rows["time_s"] // length > episode
+    assert beyond.any()
+    assert rows.loc[beyond, "haircut_usd"].isna().all()
+    assert rows.loc[~beyond, "haircut_usd"].notna().all()
+    forked = rows["true_usd"].notna()
+    assert (forked == (~beyond & (episode == 0))).all()

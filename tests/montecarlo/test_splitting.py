@@ -7,9 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
-from abm.montecarlo import splitting
+from abm.montecarlo import screening, splitting
+from abm.montecarlo.extremes import without_adl
+from abm.montecarlo.plan import Plan
 from abm.montecarlo.rare import Distress, deficit_probability
+from abm.montecarlo.runner import run_batch
+from abm.montecarlo.splitting import Screen
 from tests import crashes
 
 UP = 0.4
@@ -83,26 +90,132 @@ def test_an_event_that_never_happens_has_probability_zero_and_no_gain():
     assert math.isnan(found.gain)
 
 
-def test_splitting_agrees_with_brute_force_on_a_crash():
-    scenario = crashes.crash(
-        shocks=[{"start_s": 20.0, "duration_s": 60.0, "log_return": -0.12}],
-        venue={"vault_usd": 20000.0},
+class Bequest:
+    """All is decided at the start: the score is what one has, and a little luck."""
+
+    LUCK = 0.3
+
+    def start(self, seed):
+        return [self.has(seed), seed, None]
+
+    @staticmethod
+    def has(seed):
+        return np.random.default_rng(seed).normal()
+
+    def fork(self, state, seed):
+        return [state[0], seed, None]
+
+    def run(self, state, level):
+        luck = np.random.default_rng([state[1], 1]).normal()
+        state[2] = state[0] + self.LUCK * luck
+        return state[2] > level
+
+    def highest(self, state):
+        return state[2]
+
+    def age(self, state):
+        return 0.0 if state[2] is None else 1.0
+
+
+def test_a_screened_estimate_is_unbiased_and_gains_though_its_promise_is_wrong():
+    target = 2.8
+    exact = stats.norm.sf(target / math.hypot(1.0, Bequest.LUCK))
+
+    def promise(seed):
+        return float(stats.norm.cdf((1.5 * Bequest.has(seed) - 3.5) / 0.8))
+
+    screen = Screen(promise, starts=400, cost=0.02)
+    found = splitting.estimate(
+        Bequest(), target, effort=20, replications=60, seed=4, screen=screen
     )
-    process = Distress(scenario)
+    assert abs(found.probability - exact) < 4 * found.error
+    plain = splitting.estimate(Bequest(), target, effort=20, replications=60, seed=4)
+    assert found.gain > 4 > plain.gain
+    assert found.starts == 61 * 400
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.floats(0.0, 1.0), min_size=30, max_size=80), st.integers(1, 30))
+def test_chances_to_be_run_sum_to_the_effort_and_nobody_has_none(promise, effort):
+    chance = splitting.inclusion_chances(np.array(promise), effort)
+    assert chance.sum() == pytest.approx(effort)
+    assert (chance > 0.0).all()
+    assert (chance <= 1.0).all()
+
+
+def test_weights_of_chosen_starts_sum_to_one_on_average():
+    stream = np.random.default_rng(1)
+    screen = Screen(lambda seed: (seed % 97 / 97) ** 3, starts=60, cost=0.0)
+    sums = []
+    for _ in range(400):
+        chosen = splitting.chosen_starts(12, stream, screen)
+        assert len(chosen) in (11, 12, 13)
+        sums.append(sum(weight for _, weight in chosen))
+    assert abs(np.mean(sums) - 1.0) < 4 * np.std(sums) / math.sqrt(400)
+
+
+def test_replications_do_not_depend_on_who_computes_them():
+    def backwards(one, numbers):
+        return [one(number) for number in reversed(list(numbers))][::-1]
+
+    same = [
+        splitting.estimate(Ruin(), 5.5, effort=30, replications=4, mapped=how)
+        for how in (map, backwards)
+    ]
+    assert same[0] == same[1]
+
+
+CRASH = crashes.crash(
+    shocks=[{"start_s": 20.0, "duration_s": 60.0, "log_return": -0.25, "spread": 0.3}],
+    time={"duration_s": 110.0},
+    population={"accounts": 80, "positions": 75},
+)
+
+
+def test_what_crowds_would_owe_foretells_their_deficits():
+    process = Distress(CRASH)
+    deficits = []
+    for seed in range(1, 61):
+        path = process.start(seed)
+        process.run(path, math.inf)
+        deficits.append(path.highest)
+    owed = screening.owed_by(CRASH, range(1, 61))
+    assert owed.shape == (60, len(screening.FALLS))
+    assert stats.spearmanr(owed[:, 1], deficits).statistic > 0.7
+    found = screening.fit(owed, np.array(deficits))
+    assert found is not None
+    chance = screening.Promise(CRASH, found, float(np.quantile(deficits, 0.9))).of(owed)
+    worst = np.argsort(deficits)[-6:]
+    assert chance[worst].mean() > 3 * chance.mean()
+    assert screening.fit(owed[:5], np.array(deficits)[:5]) is None
+
+
+def test_the_estimate_agrees_with_brute_force_on_a_crash_and_says_what_it_gains():
+    process = Distress(CRASH)
     ends = []
-    for seed in range(200):
+    for seed in range(120):
         path = process.start(seed + 1)
         process.run(path, math.inf)
         ends.append(path.highest)
-    target = float(np.quantile(ends, 0.95))
+    target = float(np.quantile(ends, 0.93))
     brute = float(np.mean(np.array(ends) > target))
-    found = deficit_probability(scenario, target, effort=40, replications=8, seed=3)
-    sd = math.hypot(
-        math.sqrt(brute * (1 - brute) / 200),
-        float(np.std(found.replications, ddof=1)) / math.sqrt(8),
-    )
+    found = deficit_probability(CRASH, target, effort=15, replications=5, seed=3)
+    apart = math.hypot(math.sqrt(brute * (1 - brute) / 120), found.error)
     assert 0.0 < found.probability < 1.0
-    assert abs(found.probability - brute) < 4 * sd
+    assert abs(found.probability - brute) < 4 * apart
+    assert found.starts > 0
+    assert found.gain == pytest.approx(found.brute_runs / found.runs)
+    assert found.gain > 0.5
+
+
+def test_the_score_is_the_deficit_that_the_table_of_runs_has(tmp_path):
+    plan = Plan(without_adl(CRASH), ("none",), 4)
+    runs = run_batch(plan, tmp_path / "run", workers=1, quiet=True).frame("runs")
+    process = Distress(CRASH)
+    for seed, deficit in zip(runs["seed"], runs["deficit_usd"], strict=True):
+        path = process.start(int(seed))
+        process.run(path, math.inf)
+        assert max(path.highest, 0.0) == pytest.approx(deficit)
 
 
 def test_a_fork_shares_the_past_and_not_the_future():

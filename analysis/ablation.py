@@ -80,7 +80,7 @@ def _measures(values: pd.Series) -> dict[str, float]:
 def _changes(values: pd.Series, base: pd.Series) -> dict[str, float]:
     apart = intervals.paired_difference(values, base)
     found: dict[str, float] = {"pairs": apart.runs}
-    found |= dict(zip(_names("difference"), apart[1:], strict=True))
+    found |= dict(zip(_names("difference"), apart[1:4], strict=True))
     both = pd.concat([values, base], axis=1, join="inner").to_numpy(float)
     ratio = both[:, 0].sum() / both[:, 1].sum() if both[:, 1].any() else np.nan
     ends = intervals.ratio_interval(both[:, 0], both[:, 1])

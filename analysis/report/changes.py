@@ -56,7 +56,7 @@ class Pair:
         rows = {}
         for policy in self.policies:
             a, b = (_by_seed(told, column, policy) for told in (self.first, self.second))
-            rows[policy] = difference(a, b)
+            rows[policy] = difference(a, b)[:4]
         columns = ["pairs", "difference", "low", "high"]
         found = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
         found.index.name = "policy"

@@ -283,7 +283,9 @@ def _regime_table(regimes: pd.DataFrame) -> Table:
         {
             "Mean deficit": [tables.cell(*row, write) for row in regimes["deficit"]],
             "Mean fee revenue": [tables.cell(*row, write) for row in regimes["fees"]],
-            "Deficit less fees": [tables.cell(*one[1:], write) for one in regimes["apart"]],
+            "Deficit less fees": [
+                tables.cell(*one[1:4], write) for one in regimes["apart"]
+            ],
             "Structural": [_VERDICTS[verdict] for verdict in regimes["verdict"]],
         },
         index=regimes.index,
@@ -293,7 +295,7 @@ def _regime_table(regimes: pd.DataFrame) -> Table:
     for name in ("deficit", "fees"):
         part = pd.DataFrame(list(regimes[name]), regimes.index, columns)
         flat.append(part.add_prefix(f"{name}_"))
-    apart = pd.DataFrame([one[1:] for one in regimes["apart"]], regimes.index, columns)
+    apart = pd.DataFrame([one[1:4] for one in regimes["apart"]], regimes.index, columns)
     data = pd.concat([*flat, apart.add_prefix("difference_")], axis=1)
     return Table("regime", "Structural deficit: mean deficit against mean fee revenue",
                  shown, data.reset_index())  # fmt: skip

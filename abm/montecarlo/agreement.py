@@ -57,7 +57,8 @@ def _of_episodes(
     """Episodes in order, each with what the one before left; sums are the run's."""
     which = run["run"], run["policy"]
     count = manifest["scenario"].get("episodes", {}).get("count", 1)
-    seed = int(manifest["first_seed"]) + int(run["run"])
+    first = manifest["first_seed"]
+    seed = int(first + run["run"] if isinstance(first, int) else run["seed"])
     episodes = rows.to_dict("records")
     for number, row in enumerate(episodes):
         wanted = {"episode": number, "seed": seed_of(seed, number)}

@@ -208,6 +208,11 @@ def retell(folder, policy):
     forge(folder)
 
 
+def found_in_audit(folder):
+    """Findings of a record told anew; tables that are not told anew no longer agree."""
+    return [f for f in verify(folder).findings if f.table == "audit"]
+
+
 def rewrite(folder, table, of_one, rows):
     """Put rows in the place of those of one run."""
     path = folder / f"{table}.parquet" / "block-000000.parquet"
@@ -244,7 +249,7 @@ def change_entry(folder, policy, column, by):
 def test_an_entry_forged_alike_in_all_tables_is_named(copied, policy, column, by):
     wave, account, was = change_entry(copied, policy, column, by)
     retell(copied, policy)
-    (found,) = verify(copied).findings
+    (found,) = found_in_audit(copied)
     assert (found.table, found.run, found.policy) == ("audit", 0, policy)
     assert (found.wave, found.account, found.column) == (wave, account, column)
     assert (found.recorded, found.rebuilt) == (was + by, was)
@@ -263,7 +268,7 @@ def test_debt_forged_away_alike_in_all_tables_is_named(copied):
     of_one[-1]["short_after"] = 0
     pq.write_table(pa.Table.from_pylist(rows, found.schema), path, compression="zstd")
     retell(copied, "none")
-    (found,) = verify(copied).findings
+    (found,) = found_in_audit(copied)
     assert (found.run, found.policy, found.column) == (0, "none", "short_after")
     assert (found.recorded, found.rebuilt) == (0, was)
 

@@ -70,7 +70,7 @@ def compare(accounts: int, steps: int) -> Row:
 
 def run() -> list[Row]:
     """At 1,000 and at 10,000 accounts."""
-    return [compare(1_000, 600), compare(10_000, 150)]
+    return [compare(1_000, 2_000), compare(10_000, 200)]
 
 
 if __name__ == "__main__":

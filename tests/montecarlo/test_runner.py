@@ -143,7 +143,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
 
     def and_then_full(*given: object) -> None:
         begun(*given)
-        monkeypatch.setattr(store.os, "fsync", full)
+        monkeypatch.setattr(store.folder.os, "fsync", full)
 
     monkeypatch.setattr("abm.montecarlo.store.write_manifest", and_then_full)
     with pytest.raises(StoreError, match="cannot be written: No space left") as error:

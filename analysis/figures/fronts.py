@@ -161,8 +161,9 @@ def _name_points(
 
 
 _OFFSETS = [
-    (s, d) for d in (0.0, 0.9, -0.9, 1.8, -1.8, 2.7, -2.7, 3.6, -3.6) for s in (1.0, -1.0)
+    (s, d) for d in (0.8, -0.8, 1.7, -1.7, 2.6, -2.6, 3.5, -3.5) for s in (1.0, -1.0)
 ]
+"""Sides and heights of names, in lines; never level with a point, where intervals lie."""
 
 
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

@@ -16,8 +16,8 @@ Where arXiv 2512.01112 leaves a choice or is at odds with itself, these are ours
   one, as on 10 October 2025, the ratio does not vanish and proves no conflict.
 - At one severity and without caps all rules leave the same residual, so what a rule is
   worth to a venue later differs by churn alone, which is simulated as well as expected.
-- A trader has rebuilt when it trades against the direction of the ADL fill, that is, opens
-  again what was closed.
+- A trader is counted as rebuilding when it sends an order against the direction of the ADL
+  fill, that is, to open again what was closed.
 - Backstop providers are no players here. Of the paper's two signs for when one waits, the
   proof's is right: it steps in once waiting is not expected to pay more.
 """

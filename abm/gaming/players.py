@@ -245,8 +245,8 @@ class Players:
     def wealth(self, world: World) -> Array:
         """Equity of each team, the others and the makers, with what was taken out.
 
-        Quanta, shape (teams + 2,). An account's equity counts as nothing below zero: what it
-        owes is the venue's.
+        Quanta, shape (teams + 2,). An account's equity counts as nothing below zero: what
+        it owes is the venue's.
         """
         accounts = world.ledger.accounts
         worth = np.maximum(equities(world), 0) + accounts["paid_out"]

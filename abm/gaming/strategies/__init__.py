@@ -128,10 +128,15 @@ def _entry(name: str, strategy: type[Any]) -> Entry:
         field.name: _parameter(hints[field.name], field.default, told[field.name])
         for field in fields(strategy)
     }
-    idea = parts[""].split("\n\n")[0]
-    texts = [" ".join(text.split()) for text in
-             (idea, parts["Source"], parts["Hurts"], parts["Costs"])]  # fmt: skip
-    return Entry(name, *texts, parameters)
+    idea, source, hurts, costs = (
+        " ".join(text.split())
+        for text in (parts[""].split("\n\n")[0], *map(parts.get, _SECTIONS))
+        if text is not None
+    )
+    return Entry(name, idea, source, hurts, costs, parameters)
+
+
+_SECTIONS = ("Source", "Hurts", "Costs")
 
 
 def _sections(text: str) -> dict[str, str]:

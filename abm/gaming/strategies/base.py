@@ -1,13 +1,13 @@
 """What a strategy is.
 
-A strategy is a frozen table of parameters and a method `act(view, memory) -> Actions`, asked
-every few seconds for all who have adopted it. It looks at nothing but the view; what it wants
-to remember it keeps in `memory`, a dictionary that is its own, is empty at the start and is
-copied when history forks. Rows of a view are different people: what is done for one must
-depend on its own rows and on what is public alone.
+A strategy is a frozen table of parameters and a method `act(view, memory) -> Actions`,
+asked every few seconds for all who have adopted it. It looks at nothing but the view; what
+it wants to remember it keeps in `memory`, a dictionary that is its own, is empty at the
+start and is copied when history forks. Rows of a view are different people: what is done
+for one must depend on its own rows and on what is public alone.
 
-The first paragraph of a strategy's docstring is its idea; the sections ``Source``, ``Hurts``
-and ``Costs`` say where it is described, whom it hurts and what it costs.
+The first paragraph of a strategy's docstring is its idea; the sections ``Source``,
+``Hurts`` and ``Costs`` say where it is described, whom it hurts and what it costs.
 """
 
 from __future__ import annotations

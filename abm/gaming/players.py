@@ -355,10 +355,8 @@ def built(scenario: Scenario) -> dict[str, Strategy]:
     CompositionError
         If one cannot be built.
     """
-    return {
-        name: build_strategy(name, scenario.strategies.get(name))
-        for name in scenario.gaming.play
-    }
+    tables = scenario.played_tables()
+    return {name: build_strategy(name, table) for name, table in tables.items()}
 
 
 def played(scenario: Scenario) -> tuple[str, float]:

@@ -11,8 +11,15 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 from abm.adl.answers import build, users_files, users_function
 from abm.gaming.actions import Actions
 from abm.gaming.strategies.base import Memory, Strategy
+from abm.gaming.strategies.camouflage import Camouflage
+from abm.gaming.strategies.extract import Extract
+from abm.gaming.strategies.leave_early import LeaveEarly
 from abm.gaming.strategies.reset_entry import ResetEntry
+from abm.gaming.strategies.self_trade import SelfTrade
+from abm.gaming.strategies.shave_leverage import ShaveLeverage
+from abm.gaming.strategies.shuffle_markets import ShuffleMarkets
 from abm.gaming.strategies.split import Split
+from abm.gaming.strategies.withdraw_gains import WithdrawGains
 from abm.gaming.view import View
 
 __all__ = [
@@ -29,6 +36,13 @@ __all__ = [
 STRATEGIES: dict[str, type[Any]] = {
     "reset-entry": ResetEntry,
     "split": Split,
+    "shave-leverage": ShaveLeverage,
+    "shuffle-markets": ShuffleMarkets,
+    "withdraw-gains": WithdrawGains,
+    "leave-early": LeaveEarly,
+    "camouflage": Camouflage,
+    "extract": Extract,
+    "self-trade": SelfTrade,
 }
 """Built-in strategies by name."""
 

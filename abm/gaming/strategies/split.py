@@ -147,7 +147,7 @@ def _sum(view: View, held: Array, amount: Array) -> Array:
 def _part_of(amount: Array, lots: Array, held: Array) -> Array:
     """The part of an amount of each position that goes with some of its lots."""
     share = np.abs(lots) / np.abs(held["lots"])
-    return np.floor(amount * share).astype(np.int64)
+    return np.asarray(np.floor(amount * share), np.int64)
 
 
 def _worth(view: View, held: Array, lots: Array) -> Array:

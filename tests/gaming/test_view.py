@@ -34,7 +34,7 @@ def seen():
     players = Players(scenario, world)
     policy = compose("hyperliquid", PRESETS["hyperliquid"])
     public = players._public(world, policy)
-    return world, players, players._view(public, players.teams[0], world)
+    return world, players, players.view(world, players.teams[0], public)
 
 
 def _reachable(value, seen_ids):

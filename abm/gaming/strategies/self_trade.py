@@ -147,4 +147,4 @@ def _held(view: View, row: Array, market: Array) -> Array:
     lots = np.zeros(len(view.accounts) * count, np.int64)
     held = view.positions
     lots[held["row"] * count + held["market"]] = held["lots"]
-    return lots[row * count + market]
+    return np.asarray(lots[row * count + market])

@@ -239,10 +239,10 @@ def check(rows: Array, own: Own, n_ticks: Array) -> Array:
     RefusedError
         Naming the first action that is wrong, and what would be right.
     """
-    owner = _owners(rows, rows["account"], own)
+    owner = owners(rows, rows["account"], own)
     _refuse(rows, owner == NONE, lambda r: f"account {r['account']} is not one's own")
     goes = np.isin(rows["code"], (PAY, MOVE))
-    to = np.where(goes, _owners(rows, rows["other"], own), owner)
+    to = np.where(goes, owners(rows, rows["other"], own), owner)
     _refuse(rows, to != owner, lambda r: f"account {r['other']} is not the same owner's")
     same = goes & (rows["other"] == rows["account"])
     _refuse(rows, same, lambda r: f"must go to another account than {r['account']}")
@@ -261,10 +261,13 @@ def check(rows: Array, own: Own, n_ticks: Array) -> Array:
     return owner
 
 
-def _owners(rows: Array, account: Array, own: Own) -> Array:
-    """Whose some accounts are, those among them that the answer itself opens."""
+def owners(rows: Array, account: Array, own: Own) -> Array:
+    """Whose some accounts are, handles of those that the answer itself opens, too."""
     opened = rows[rows["code"] == OPEN]
     beside = own.owner_of(opened["account"])
+    for i in np.flatnonzero(opened["account"] <= _FIRST_HANDLE):
+        before = _FIRST_HANDLE - int(opened["account"][i])
+        beside[i] = beside[before] if before < i else NONE
     handle = _FIRST_HANDLE - account
     is_handle = (account <= _FIRST_HANDLE) & (handle < len(opened))
     if not is_handle.any():

@@ -19,7 +19,8 @@ from abm.venue.liquidation import liquidate
 from abm.venue.margin import equity_of
 from abm.world import World
 from tests.adl.books import equity, policy, ruin
-from tests.crashes import FIRST, empty_venue, give, set_marks
+from tests.crashes import FIRST, empty_venue, set_marks
+from tests.crashes import give as give_cash
 from tests.gaming.small import lots_of, own, play
 
 RICH, MIDDLE, POOR, BUST, MAKER = range(FIRST, FIRST + 5)
@@ -33,6 +34,12 @@ def venue(markets: int = 1, **over) -> World:
     world = empty_venue(names, venue=FREE | {"ladder": [{"rung": "wave"}]} | over)
     set_marks(world, *[1000.0] * markets)
     return world
+
+
+def give(world: World, account: int, cash_usd: float, *held) -> None:
+    """Cash that its owner has deposited, and positions."""
+    give_cash(world, account, cash_usd, *held)
+    world.ledger.accounts["principal"][account] += round(cash_usd * USD)
 
 
 def winners(world: World) -> World:

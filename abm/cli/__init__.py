@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from abm.cli import exposure, fund, policies, reading, report, running, search, stress, wave
+from abm.cli import (
+    exposure,
+    fund,
+    policies,
+    reading,
+    report,
+    running,
+    search,
+    stress,
+    theory,
+    wave,
+)
 from abm.cli.common import app
 
 __all__ = [
@@ -18,6 +29,7 @@ __all__ = [
     "running",
     "search",
     "stress",
+    "theory",
     "wave",
 ]
 

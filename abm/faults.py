@@ -117,7 +117,10 @@ def wishes(model: type[BaseModel]) -> dict[str, tuple[str, str]]:
     """What every field of a model must be, and its default (empty if none), in words."""
     root = _schema_of(model)
     return {
-        name: (_phrase(root, schema), shown(schema["default"]) if "default" in schema else "")
+        name: (
+            _phrase(root, schema),
+            shown(schema["default"]) if "default" in schema else "",
+        )
         for name, schema in root.get("properties", {}).items()
     }
 

@@ -10,6 +10,7 @@ folder. A test holds the pages against what this module would write.
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,7 +55,7 @@ def scenario_page() -> str:
 
 def _intro_of_scenarios() -> str:
     return (
-        "A scenario is a TOML file. It may extend another (`extends = \"base.toml\"`): "
+        'A scenario is a TOML file. It may extend another (`extends = "base.toml"`): '
         "tables merge key by key, lists and values are replaced whole. On the command line "
         "`--set venue.insurance_usd=5e6` overrides any key. `adl check FILE` prints the "
         "scenario with every default filled in, or one line that says what is wrong and "
@@ -69,7 +70,9 @@ def _tables(model: type[BaseModel], place: str) -> Iterator[tuple[str, type[Base
         form, below = _part(field.annotation)
         if below is not None and below is not model:
             inner = f"{place.strip('[]')}.{name}" if place else name
-            heading = {dict: f"[{inner}.NAME]", tuple: f"[[{inner}]]"}.get(form, f"[{inner}]")
+            heading = {dict: f"[{inner}.NAME]", tuple: f"[[{inner}]]"}.get(
+                form, f"[{inner}]"
+            )
             yield from _tables(below, heading)
 
 
@@ -124,7 +127,7 @@ def _intro_of_policies() -> str:
         "(seniority), how it is shared (allocation), in what and at which price "
         "(settlement). Any answer can be a function of your own, see "
         "[how to add things](how-to.md). A preset is pasted into a scenario by "
-        "`adl policies NAME`, or taken as a base by `preset = \"NAME\"`."
+        '`adl policies NAME`, or taken as a base by `preset = "NAME"`.'
     )
 
 
@@ -133,7 +136,7 @@ def _preset(name: str) -> str:
     lines = [f"### `{name}`", f"{_sentence(preset.summary)}"]
     facts = [f"Source: {_linked(preset.source)}."] if preset.source else []
     if preset.ladder:
-        facts.append(f"Belongs with `venue.ladder = \"{preset.ladder}\"`.")
+        facts.append(f'Belongs with `venue.ladder = "{preset.ladder}"`.')
     lines += [" ".join(facts)] if facts else []
     lines += ["\n".join(f"- {reading}" for reading in preset.readings)]
     table = {key: value for key, value in preset.table.items() if key != "fallback"}
@@ -161,8 +164,8 @@ def tables_page() -> str:
         "# What a run folder holds",
         "Parquet tables and a manifest. Money is in USD where a column ends in `_usd`, "
         "exact in micro-dollars where it ends in `_quanta`; times are seconds from the "
-        "start. `adl query RUN_DIR \"select ...\"` asks them in SQL, "
-        "`abm.open_run(RUN_DIR).frame(\"waves\")` gives a pandas frame. Columns are real numbers where "
+        'start. `adl query RUN_DIR "select ..."` asks them in SQL, '
+        '`abm.open_run(RUN_DIR).frame("waves")` gives a pandas frame. Columns are real numbers where '
         "nothing else is said.",
         _docstring(_text_after(columns, "COLUMNS")),
     ]
@@ -181,7 +184,7 @@ def _text_after(module: Any, name: str) -> str:
     import ast
 
     body = ast.parse(inspect.getsource(module)).body
-    for statement, following in zip(body, body[1:], strict=False):
+    for statement, following in itertools.pairwise(body):
         targets = getattr(statement, "targets", [getattr(statement, "target", None)])
         if name in [getattr(target, "id", None) for target in targets]:
             assert isinstance(following, ast.Expr)

@@ -26,17 +26,17 @@ def test_the_reference_is_what_the_code_would_write_now(name):
 
 
 @pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", HOW_TO, re.DOTALL))
-def test_every_scenario_of_the_how_to_runs_for_a_minute(text, tmp_path):
+def test_every_scenario_of_the_how_to_runs_into_its_shock(text, tmp_path):
     name = tomllib.loads(text)["name"]
     assert '"minimal.toml"' in text
     minimal = ROOT / "configs" / "minimal.toml"
     path = tmp_path / f"{name}.toml"
     path.write_text(text.replace("minimal.toml", str(minimal)))
-    loaded = scenario.load(path, ["time.duration_s=60"])
-    model = StressModel(loaded, loaded.run.policies[0], seed=1, interval_s=60)
+    loaded = scenario.load(path, ["time.duration_s=90"])
+    model = StressModel(loaded, loaded.run.policies[0], seed=1, interval_s=90)
     while model.running:
         model.step()
-    assert model.now_s == 60.0
+    assert model.now_s == 90.0
 
 
 def test_the_trader_of_the_how_to_trades(tmp_path, monkeypatch):

@@ -165,8 +165,8 @@ def tables_page() -> str:
         "Parquet tables and a manifest. Money is in USD where a column ends in `_usd`, "
         "exact in micro-dollars where it ends in `_quanta`; times are seconds from the "
         'start. `adl query RUN_DIR "select ..."` asks them in SQL, '
-        '`abm.open_run(RUN_DIR).frame("waves")` gives a pandas frame. Columns are real numbers where '
-        "nothing else is said.",
+        '`abm.open_run(RUN_DIR).frame("waves")` gives a pandas frame. '
+        "Columns are real numbers where nothing else is said.",
         _docstring(_text_after(columns, "COLUMNS")),
     ]
     for name, listed in columns.COLUMNS.items():

@@ -203,10 +203,15 @@ def _volume_correlation(tables: Tables) -> pd.Series:
 
 
 def _depth_collapse(tables: Tables) -> pd.Series:
-    """How many times thinner the book became at its thinnest than at the start."""
-    groups = tables.paths.groupby(_MARKET)["depth_usd"]
-    least = groups.min().clip(lower=1.0)
-    return (groups.first() / least).groupby(level=0).median()
+    """How many times thinner the book is in its thinnest twelfth than in the first.
+
+    Of the median market; twelfths of the crash of twelve minutes are minutes.
+    """
+    paths = tables.paths
+    last = paths["time_s"].max() + tables.horizons[0]
+    twelfth = (12.0 * paths["time_s"] // last).rename("twelfth")
+    means = paths.groupby([*_MARKET, twelfth])["depth_usd"].mean().groupby(level=_MARKET)
+    return (means.first() / means.min().clip(lower=1.0)).groupby(level=0).median()
 
 
 def _profile_exponent(tables: Tables) -> pd.Series:
@@ -358,7 +363,7 @@ FACTS = (
 """In the order in which they are told."""
 
 DEPTH_COLLAPSE = Fact(
-    "Depth collapse", "depth within 1% at the start over the least", 20.0, 561.0,
+    "Depth collapse", "depth within 1%, first minute over the thinnest", 20.0, 561.0,
     "10 October 2025 on Binance: github.com/min66633/liquidation-cascade-research",
     _depth_collapse,
 )  # fmt: skip

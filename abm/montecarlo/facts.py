@@ -30,7 +30,7 @@ from abm.world import Array
 SIZES = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Sizes of orders, in a market's calm depth within 1%."""
 
-DISTANCES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+DISTANCES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 """Distances from the middle at which depth is added up, as shares of it."""
 
 LEVERAGE_LIMITS = (0.25, 0.5, 1.0)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from analysis import estimators, facts, style
 from analysis.estimators import Floats
@@ -98,15 +99,17 @@ def _draw_memory(axes: Axes, paths: pd.DataFrame, horizon: float) -> None:
 def _draw_impact(axes: Axes, impact: pd.DataFrame) -> None:
     for form, colour in _FORMS.items():
         means = impact[impact["form"] == form].groupby("size")["impact"].mean()
+        label = form if (means > 0.0).any() else f"{form} (not above 0)"
         means = means[means > 0.0]
-        axes.plot(means.index, 1e4 * means, "o-", color=colour, label=form)
+        axes.plot(means.index, 1e4 * means, "o-", color=colour, label=label)
     x = np.array([impact["size"].min(), impact["size"].max()])
     top = 1e4 * impact.groupby(["form", "size"])["impact"].mean().max()
     axes.plot(x, top * (x / x[1]) ** 0.5, color=style.QUIET, ls="--", label="square root")
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("Size (calm depth within 1%)")
-    axes.set_ylabel("Impact (basis points)")
+    style.unit_axis(axes.yaxis, "Impact (basis points)", "number", log=True)
+    axes.set_ylim(None, 4.0 * top)
     axes.legend(loc="upper left")
 
 
@@ -144,6 +147,7 @@ def _draw_cascades(axes: Axes, liquidations: pd.DataFrame, gap_s: float) -> None
     axes.set_xscale("log")
     axes.set_yscale("log")
     style.usd_axis(axes.xaxis, "Size of a cascade (USD)", log=True)
+    axes.xaxis.set_major_locator(LogLocator(base=1000.0))
     axes.set_ylabel("Share of cascades above")
     axes.legend(loc="lower left")
 
@@ -158,6 +162,6 @@ def _draw_leverage(axes: Axes, tables: Mapping[str, pd.DataFrame], horizon: floa
         axes.plot(rows["limits"], rows["kurtosis"], color=style.SHADE, lw=0.9, label=label)
     means = table.groupby("limits")["kurtosis"].mean()
     axes.plot(means.index, means, "o-", color=_BLUE, label="mean")
-    axes.set_xlabel("Leverage limits (multiples of the scenario's)")
+    axes.set_xlabel("Leverage limits (scenario's are 1)")
     axes.set_ylabel("Excess kurtosis of returns")
     axes.legend(loc="upper left")

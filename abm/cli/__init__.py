@@ -6,10 +6,12 @@ import sys
 
 from abm.cli import (
     exposure,
+    facts,
     fund,
     policies,
     reading,
     report,
+    robustness,
     running,
     search,
     stress,
@@ -21,11 +23,13 @@ from abm.cli.common import app
 __all__ = [
     "app",
     "exposure",
+    "facts",
     "fund",
     "main",
     "policies",
     "reading",
     "report",
+    "robustness",
     "running",
     "search",
     "stress",

@@ -44,7 +44,7 @@ FLOORS = (
     ),
     ("model", "playground", "warm"),
     ("gaming", "montecarlo"),
-    ("exposure",),
+    ("exposure", "theory"),
     ("api",),
     ("cli",),
 )

@@ -224,7 +224,7 @@ class Own(NamedTuple):
         return np.where(self.account[place] == account, self.owner[place], NONE)
 
 
-def check(rows: Array, own: Own, n_ticks: Array) -> Array:
+def check(rows: Array, own: Own, n_ticks: Array, most_lots: Array) -> Array:
     """Whose each action is, once all that can be said without the ledger is right.
 
     Parameters
@@ -232,7 +232,8 @@ def check(rows: Array, own: Own, n_ticks: Array) -> Array:
     rows : structured array of `ACTION`
     own : Own
         The accounts of the strategy's adopters.
-    n_ticks : array of int64, shape (markets,)
+    n_ticks, most_lots : array of int64, shape (markets,)
+        Prices of each market's grid, and the largest order that can be counted.
 
     Raises
     ------
@@ -248,10 +249,11 @@ def check(rows: Array, own: Own, n_ticks: Array) -> Array:
     _refuse(rows, same, lambda r: f"must go to another account than {r['account']}")
     sized = np.isin(rows["code"], (MOVE, ORDER))
     wrong = sized & ((rows["market"] < 0) | (rows["market"] >= len(n_ticks)))
-    most = len(n_ticks) - 1
-    _refuse(rows, wrong, lambda r: f"market {r['market']} must be from 0 to {most}")
-    wrong = sized & ((rows["lots"] == 0) | (np.abs(rows["lots"]) > _LARGEST))
-    _refuse(rows, wrong, lambda r: f"lots {r['lots']} must be a size, not 0")
+    last = len(n_ticks) - 1
+    _refuse(rows, wrong, lambda r: f"market {r['market']} must be from 0 to {last}")
+    most = np.where(sized, most_lots[np.where(sized, rows["market"], 0)], _LARGEST)
+    wrong = sized & ((rows["lots"] == 0) | (np.abs(rows["lots"]) > most))
+    _refuse(rows, wrong, lambda r: f"lots {r['lots']} must be a size that can be traded")
     wrong = (rows["amount"] < 0) | (rows["amount"] > _LARGEST)
     _refuse(rows, wrong, lambda r: f"amount {r['amount']} must not be negative")
     limited = (rows["code"] == ORDER) & (rows["kind"] != book.MARKET)

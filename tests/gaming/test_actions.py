@@ -21,6 +21,7 @@ from abm.world import NONE
 
 OWN = Own(np.array([7, 9, 12]), np.array([0, 1, 0]))
 TICKS = np.array([1000, 2000])
+MOST = np.array([10**9, 10**9])
 
 
 def test_numbers_and_arrays_are_spread_over_each_other():
@@ -41,7 +42,7 @@ def test_an_account_that_is_opened_can_be_used_at_once():
     more = actions.open(7)
     actions.pay([7, 9, 7], np.concatenate([fresh, more]), 10)
     assert len({*fresh.tolist(), *more.tolist()}) == 3
-    assert check(actions.rows(), OWN, TICKS).tolist() == [0, 1, 0, 0, 1, 0]
+    assert check(actions.rows(), OWN, TICKS, MOST).tolist() == [0, 1, 0, 0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,7 @@ def test_an_account_that_is_opened_can_be_used_at_once():
         ("order", (8, 0, 5), {}, "order: account 8 is not one's own"),
         ("order", (7, 2, 5), {}, "order: market 2 must be from 0 to 1"),
         ("order", (7, 0, 0), {}, "order: lots 0 must be a size"),
+        ("order", (7, 0, 10**10), {}, "lots 10000000000 must be a size that can be"),
         ("order", (7, 0, 5), {"kind": "limit"}, "order: tick 0 must be a price"),
         ("order", (7, 0, 5), {"kind": "limit", "tick": 1000}, "tick 1000 must be a price"),
         ("order", (7, 0, 5), {"kind": "stop"}, "kind 'stop' must be one of market, limit"),
@@ -77,14 +79,14 @@ def test_what_cannot_be_is_refused_and_named(method, args, options, words):
 def _checked(method, args, options):
     actions = Actions()
     getattr(actions, method)(*args, **options)
-    check(actions.rows(), OWN, TICKS)
+    check(actions.rows(), OWN, TICKS, MOST)
 
 
 def test_moves_between_accounts_of_one_owner_are_fine():
     actions = Actions()
     actions.move(7, 12, 0, -4, "entry")
     assert actions.rows()["code"].tolist() == [MOVE]
-    assert check(actions.rows(), OWN, TICKS).tolist() == [0]
+    assert check(actions.rows(), OWN, TICKS, MOST).tolist() == [0]
 
 
 def test_an_error_keeps_its_words_between_processes():

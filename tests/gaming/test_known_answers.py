@@ -165,7 +165,7 @@ def test_a_queue_by_profit_takes_the_winner_that_has_not_reset():
 
 @pytest.mark.parametrize(("hedged", "share"), [("same", 1.0), ("exempt", 0.0)])
 def test_camouflage_works_only_where_the_hedged_are_exempt(hedged, share):
-    rule = policy("cash", {"rule": "profits", "hedged": hedged})
+    rule = policy("cash", {"rule": "accounts", "hedged": hedged})
     plain = cash_taken(answered(winners(venue(2)), rule), [RICH])
     world = winners(venue(2))
     rest(world, MAKER, 1, book.BUY, 10_000, 1000)

@@ -15,7 +15,6 @@ import numpy as np
 
 from abm.adl.guard import in_words
 from abm.adl.policy import Policy
-from abm.gaming import groups
 from abm.gaming.actions import (
     DEPOSIT,
     MOVE,
@@ -27,6 +26,7 @@ from abm.gaming.actions import (
     owners,
 )
 from abm.gaming.booking import booked
+from abm.gaming.groups import adopters, of_accounts
 from abm.gaming.looking import NEVER_SHOWN, move_ppm, own_view, public_view, shown_now
 from abm.gaming.strategies import Memory, Strategy, build_strategy
 from abm.gaming.view import View
@@ -153,7 +153,7 @@ class Players:
         self.every = 0 if self.honest else max(1, every)
         kinds = [i for i, name in enumerate(scenario.kinds) if name in gaming.kinds]
         may = kinds if gaming.kinds else range(len(scenario.kinds))
-        self.groups = groups.adopters(world, gaming.play, may)
+        self.groups = adopters(world, gaming.play, may)
         strategies = built(scenario)
         self.teams = [
             _team(world, name, strategies[name], self.groups, i)
@@ -240,7 +240,7 @@ class Players:
     def group_of(self, world: World) -> Array:
         """The team of every account, or what comes after: others, makers; `NONE`."""
         count = len(self.teams)
-        return groups.of_accounts(world, self.groups, count, count + 1)
+        return of_accounts(world, self.groups, count, count + 1)
 
     def wealth(self, world: World) -> Array:
         """Equity of each team, the others and the makers, with what was taken out.

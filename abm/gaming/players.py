@@ -1,0 +1,398 @@
+"""Those who play strategies in a run, and what that cost them.
+
+An engine asks them every few seconds, between the crowd's orders and the matching of the
+step, and once more after the step what became of their orders. In the baseline the same
+groups are drawn, and nobody plays.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from abm import units
+from abm.adl.guard import in_words
+from abm.adl.policy import Policy
+from abm.adl.wave import PolicyError, gather
+from abm.engine import policy_table
+from abm.gaming import groups
+from abm.gaming.actions import (
+    DEPOSIT,
+    MOVE,
+    WITHDRAW,
+    Actions,
+    Own,
+    RefusedError,
+    StrategyError,
+)
+from abm.gaming.booking import booked
+from abm.gaming.seeing import see_markets, see_own, see_purses, see_tiers
+from abm.gaming.strategies import Memory, Strategy, build_strategy
+from abm.gaming.view import Fees, Published, View, published, sealed
+from abm.measures import predictability
+from abm.scenario import Scenario
+from abm.world import NONE, Array, World
+
+OTHERS = "others"
+MAKERS = "makers"
+"""Groups that everybody without a strategy, and the makers, belong to."""
+
+HONEST = "honest"
+"""What a run is called in which nobody plays, though groups were drawn."""
+
+
+@dataclass
+class Team:
+    """Those who have adopted a strategy; money in quanta.
+
+    Attributes
+    ----------
+    name : str
+    strategy : Strategy
+    traders : array of int64, shape (adopters,)
+        Their numbers, rising.
+    own : Own
+        Their accounts.
+    memory : dict
+        The strategy's own.
+    brought, peak : array of int64, shape (adopters,)
+        What the strategy has brought in less what it took out, and the most of that.
+    volume, slippage : int
+        Value traded and moved for it; what its fills were worse than the mark.
+    """
+
+    name: str
+    strategy: Strategy
+    traders: Array
+    own: Own
+    memory: Memory = field(default_factory=dict)
+    brought: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    peak: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    volume: int = 0
+    slippage: int = 0
+
+    def fork(self) -> Team:
+        """The same, with a memory and accounts of its own."""
+        return replace(
+            self,
+            memory=copy.deepcopy(self.memory),
+            brought=self.brought.copy(),
+            peak=self.peak.copy(),
+        )
+
+    def note(self, rows: Array, worth: Array) -> None:
+        """Note what was brought in, taken out and moved.
+
+        Parameters
+        ----------
+        rows : structured array of `ACTION`
+            That have been booked.
+        worth : array of int64, shape (markets,)
+            Quanta a lot.
+        """
+        money = rows[np.isin(rows["code"], (DEPOSIT, WITHDRAW))]
+        owner = self.own.owner_of(money["account"])
+        sign = np.where(money["code"] == DEPOSIT, 1, -1)
+        np.add.at(self.brought, owner, sign * money["amount"])
+        np.maximum(self.peak, self.brought, out=self.peak)
+        moves = rows[rows["code"] == MOVE]
+        self.volume += 2 * int((np.abs(moves["lots"]) * worth[moves["market"]]).sum())
+
+
+class Sent(NamedTuple):
+    """Orders of a team on their way: its place, the rows of the inbox, the marks' worth."""
+
+    team: int
+    first: int
+    last: int
+    worth: Array
+
+
+class Shown(NamedTuple):
+    """The lights that all accounts were last shown, and when they are shown next."""
+
+    account: Array
+    lights: Array
+    due_ms: int
+
+
+_DARK = Shown(np.zeros(0, np.int64), np.zeros(0), 0)
+
+
+class Players:
+    """All teams of a run.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        With strategies in ``gaming.play``.
+    world : World
+        At the start.
+
+    Attributes
+    ----------
+    groups : array of int64, shape (traders,)
+        Each trader's team, or `NONE`.
+    wealth_start : array of int64, shape (teams + 2,)
+        Equity at the start of each team, of the others and of the makers, quanta.
+    capacity : array of int64, shape (teams + 2,), or None
+        Unrealised profits of these at the first wave that was answered.
+    every : int
+        Steps between two looks; 0 in the baseline.
+
+    Raises
+    ------
+    CompositionError
+        If a strategy cannot be built.
+    """
+
+    def __init__(self, scenario: Scenario, world: World) -> None:
+        self.scenario, gaming = scenario, scenario.gaming
+        self.honest = gaming.honest
+        every = round(gaming.every_s * 1000 / scenario.time.step_ms)
+        self.every = 0 if self.honest else max(1, every)
+        kinds = [i for i, name in enumerate(scenario.kinds) if name in gaming.kinds]
+        may = kinds if gaming.kinds else range(len(scenario.kinds))
+        self.groups = groups.adopters(world, gaming.play, may)
+        strategies = built(scenario)
+        self.teams = [
+            _team(world, name, strategies[name], self.groups, i)
+            for i, name in enumerate(gaming.play)
+        ]
+        self.capacity: Array | None = None
+        self.wealth_start = self.wealth(world)
+        self._names = tuple(scenario.market_names())
+        self._sent: list[Sent] = []
+        self._shown = _DARK
+
+    @property
+    def reads_policy(self) -> bool:
+        """Whether anybody who plays looks at the policy."""
+        teams = () if self.honest else self.teams
+        return any(team.strategy.reads_policy for team in teams)
+
+    @property
+    def waits(self) -> bool:
+        """Whether orders are on their way of which nothing is known yet."""
+        return bool(self._sent)
+
+    def fork(self) -> Players:
+        """The same past, with a future of its own."""
+        other = copy.copy(self)
+        other.teams = [team.fork() for team in self.teams]
+        other._sent = list(self._sent)
+        return other
+
+    # --- in the run ---------------------------------------------------------------------
+
+    def act(self, world: World, policy: Policy) -> World:
+        """Ask every team what it does, and book it.
+
+        Raises
+        ------
+        StrategyError
+            If a strategy fails, or answers what must not be booked.
+        """
+        public = self._public(world, policy)
+        worth = world.markets.state["mark"] * world.markets.specs["unit"]
+        for number, team in enumerate(self.teams):
+            if not len(team.traders):
+                continue
+            answer = self._asked(team, self._view(public, team, world))
+            if not answer.count:
+                continue
+            first = int(world.logs.counts[0]["inbox"])
+            rows, now_s = answer.rows(), public.now_s
+            try:
+                world, team.own = booked(world, rows, team.own, self._move_ppm(world))
+            except RefusedError as error:
+                raise StrategyError(team.name, now_s, str(error)) from error
+            team.note(rows, worth)
+            last = int(world.logs.counts[0]["inbox"])
+            if last > first:
+                self._sent.append(Sent(number, first, last, worth))
+        return world
+
+    def settle(self, world: World) -> None:
+        """Look what became of the orders that were sent, after their step."""
+        for sent in self._sent:
+            rows, team = world.inbox[sent.first : sent.last], self.teams[sent.team]
+            fair = rows["side"] * rows["filled"] * sent.worth[rows["market"]]
+            team.volume += int(np.abs(rows["value"]).sum())
+            team.slippage += int((rows["value"] - fair).sum())
+        self._sent.clear()
+
+    def called(self, world: World) -> None:
+        """Note what everybody could lose when the first wave is about to be answered."""
+        if self.capacity is None:
+            live = world.ledger.positions[world.ledger.positions["account"] != NONE]
+            worth = (world.markets.state["mark"] * world.markets.specs["unit"])[
+                live["market"]
+            ]
+            profit = np.maximum(live["lots"] * worth - live["cost"], 0)
+            self.capacity = self._by_group(self.group_of(world)[live["account"]], profit)
+
+    # --- sums ---------------------------------------------------------------------------
+
+    def group_of(self, world: World) -> Array:
+        """The team of every account, or what comes after: others, makers; `NONE`."""
+        count = len(self.teams)
+        return groups.of_accounts(world, self.groups, count, count + 1)
+
+    def wealth(self, world: World) -> Array:
+        """Equity of each team, the others and the makers, with what was taken out.
+
+        Quanta, shape (teams + 2,). An account's equity counts as nothing below zero: what it
+        owes is the venue's.
+        """
+        accounts = world.ledger.accounts
+        worth = np.maximum(equities(world), 0) + accounts["paid_out"]
+        return self._by_group(self.group_of(world), worth)
+
+    def _by_group(self, group: Array, amount: Array) -> Array:
+        total = np.zeros(len(self.teams) + 2, np.int64)
+        known = group != NONE
+        np.add.at(total, group[known], amount[known])
+        return total
+
+    # --- what they see ------------------------------------------------------------------
+
+    def _public(self, world: World, policy: Policy) -> View:
+        """A view of what all can see, without anybody's own."""
+        pots, gaming = world.ledger.pots[0], self.scenario.gaming
+        now_ms, reads = int(world.clock[0]["now_ms"]), self.reads_policy
+        if any(team.strategy.reads_lights for team in self.teams) and (
+            now_ms >= self._shown.due_ms
+        ):
+            self._shown = self._lit(world, policy, now_ms)
+        return View(
+            now_s=now_ms / 1000.0,
+            step_s=float(world.clock[0]["step_ms"]) / 1000.0,
+            every_s=gaming.every_s,
+            traders=0,
+            names=self._names,
+            markets=see_markets(world),
+            tiers=see_tiers(world),
+            fees=Fees(
+                taker=float(pots["taker_ppm"]) / units.PPM,
+                maker=float(pots["maker_ppm"]) / units.PPM,
+                move=self._move_ppm(world) / units.PPM,
+            ),
+            purses=see_purses(world),
+            policy=_text_of(self.scenario, policy.name) if reads else None,
+            accounts=np.zeros(0),
+            positions=np.zeros(0),
+            lights=sealed(np.zeros(0)),
+        )
+
+    def _view(self, public: View, team: Team, world: World) -> View:
+        order = np.lexsort((team.own.account, team.own.owner))
+        account, owner = team.own.account[order], team.own.owner[order]
+        accounts, positions = see_own(world, account, owner)
+        lights = public.lights
+        if team.strategy.reads_lights:
+            lights = sealed(self._lights(account, owner, len(team.traders)))
+        return public._replace(
+            traders=len(team.traders),
+            accounts=accounts,
+            positions=positions,
+            lights=lights,
+            policy=public.policy if team.strategy.reads_policy else None,
+        )
+
+    def _asked(self, team: Team, view: View) -> Actions:
+        try:
+            answer = team.strategy.act(view, team.memory)
+        except KeyboardInterrupt:
+            raise
+        except RefusedError as error:
+            raise StrategyError(team.name, view.now_s, str(error)) from error
+        except BaseException as error:
+            reason = in_words(error)
+            raise StrategyError(team.name, view.now_s, reason) from error
+        if not isinstance(answer, Actions):
+            reason = f"must answer with Actions, not {type(answer).__name__}"
+            raise StrategyError(team.name, view.now_s, reason)
+        return answer
+
+    def _move_ppm(self, world: World) -> int:
+        taker = max(0, int(world.ledger.pots[0]["taker_ppm"]))
+        return round(taker * self.scenario.gaming.move_fee)
+
+    def _lit(self, world: World, policy: Policy, now_ms: int) -> Shown:
+        """The lights of all who hold a position; dark if the policy cannot say."""
+        every_ms = round(self.scenario.outputs.lights_every_s * 1000)
+        try:
+            shown = predictability.shown(policy, gather(world, 0, everywhere=True))
+        except PolicyError:
+            return _DARK._replace(due_ms=now_ms + every_ms)
+        return Shown(shown.account, shown.lights, now_ms + every_ms)
+
+    def _lights(self, account: Array, owner: Array, count: int) -> Array:
+        """The highest light of each adopter's accounts."""
+        found, shown = np.zeros(count), self._shown
+        if len(shown.account):
+            place = np.searchsorted(shown.account, account)
+            place = np.minimum(place, len(shown.account) - 1)
+            known = shown.account[place] == account
+            np.maximum.at(found, owner[known], shown.lights[place[known]])
+        return found
+
+
+def players_of(scenario: Scenario, world: World) -> Players | None:
+    """The players of a run that begins; None if the scenario has none."""
+    return Players(scenario, world) if scenario.gaming.play else None
+
+
+def built(scenario: Scenario) -> dict[str, Strategy]:
+    """The strategies that a scenario lets play, by name, in order.
+
+    Raises
+    ------
+    CompositionError
+        If one cannot be built.
+    """
+    return {
+        name: build_strategy(name, scenario.strategies.get(name))
+        for name in scenario.gaming.play
+    }
+
+
+def played(scenario: Scenario) -> tuple[str, float]:
+    """What a run of a scenario is called in the tables, and the share of adopters."""
+    gaming = scenario.gaming
+    if not gaming.play:
+        return "", 0.0
+    name = HONEST if gaming.honest else "+".join(gaming.play)
+    return name, float(sum(gaming.play.values()))
+
+
+def equities(world: World) -> Array:
+    """Equity of every account at the marks, in quanta, shape (accounts,)."""
+    ledger, markets = world.ledger, world.markets
+    equity = ledger.accounts["cash"].copy()
+    live = ledger.positions[ledger.positions["account"] != NONE]
+    lot = markets.state["mark"] * markets.specs["unit"]
+    np.add.at(equity, live["account"], live["lots"] * lot[live["market"]] - live["cost"])
+    return np.asarray(equity)
+
+
+def _team(world: World, name: str, strategy: Strategy, group: Array, number: int) -> Team:
+    traders = np.flatnonzero(group == number)
+    trader = world.ledger.accounts["trader"]
+    account = np.flatnonzero((trader != NONE) & np.isin(trader, traders))
+    owner = np.searchsorted(traders, trader[account])
+    nothing = np.zeros(len(traders), np.int64)
+    own = Own(account, owner)
+    return Team(name, strategy, traders, own, brought=nothing, peak=nothing.copy())
+
+
+def _text_of(scenario: Scenario, name: str) -> Published:
+    """What is published of a policy."""
+    try:
+        return Published(name, published(policy_table(scenario, name)))
+    except KeyError:
+        return Published(name, published({}))

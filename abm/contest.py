@@ -34,7 +34,7 @@ from abm import loading
 from abm import scenario as scenarios
 from abm.faults import Fault
 from abm.fields import Name, Part, Whole
-from abm.scenario import Scenario, ScenarioError
+from abm.scenario import Scenario
 
 Adopters = Annotated[float, Field(strict=True, gt=0.0, le=1.0)]
 

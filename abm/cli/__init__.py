@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import sys
 
-from abm.cli import exposure, fund, policies, reading, report, running, search, stress, wave
+from abm.cli import (
+    exposure,
+    fund,
+    game,
+    policies,
+    reading,
+    report,
+    running,
+    search,
+    stress,
+    wave,
+)
 from abm.cli.common import app
 
 __all__ = [
     "app",
     "exposure",
     "fund",
+    "game",
     "main",
     "policies",
     "reading",

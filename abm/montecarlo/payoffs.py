@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from abm.montecarlo.store import Batch
@@ -37,7 +38,11 @@ class Payoffs(NamedTuple):
 
 
 def payoffs(
-    played: Batch, honest: Batch, policy: str, groups: Sequence[str]
+    played: Batch,
+    honest: Batch,
+    policy: str,
+    groups: Sequence[str],
+    called: Sequence[str] | None = None,
 ) -> Payoffs:
     """The payoffs of groups under a policy.
 
@@ -47,25 +52,30 @@ def payoffs(
         Of the same shares and seeds; nobody plays in the second.
     groups : sequence of str
         Names of strategies, or ``others``.
+    called : sequence of str, optional
+        What the same groups are called in the second, if not the same.
     """
-    sides = [_by_run(batch, policy, groups) for batch in (played, honest)]
-    runs = sides[0].index.intersection(sides[1].index).sort_values()
-    after, before = (side.loc[runs] for side in sides)
-    gain = after["grown_usd"] - before["grown_usd"]
-    return Payoffs(
-        [int(run) for run in runs],
-        gain[list(groups)].to_numpy(float),
-        before["capacity_usd"][list(groups)].to_numpy(float),
-    )
+    after = _by_run(played, policy, groups)
+    before = _by_run(honest, policy, called or groups)
+    runs = np.intersect1d(after.index, before.index)
+    grown = [
+        side.loc[runs, "grown_usd"][list(names)].to_numpy(float)
+        for side, names in ((after, groups), (before, called or groups))
+    ]
+    capacity = before.loc[runs, "capacity_usd"][list(called or groups)].to_numpy(float)
+    return Payoffs([int(run) for run in runs], grown[0] - grown[1], capacity)
 
 
-def _by_run(batch: Batch, policy: str, groups: Sequence[str]):  # type: ignore[no-untyped-def]
+def _by_run(batch: Batch, policy: str, groups: Sequence[str]) -> pd.DataFrame:
+    """Growth of wealth and capacity by group (USD), a row a run."""
     columns = ["run", "policy", "group", "wealth_start_usd", "wealth_end_usd"]
     players = batch.frame("players", columns=[*columns, "capacity_usd"])
     players = players[(players["policy"] == policy) & players["group"].isin(list(groups))]
-    players["grown_usd"] = players["wealth_end_usd"] - players["wealth_start_usd"]
-    players["group"] = players["group"].astype(str)
-    found = players.pivot(
-        index="run", columns="group", values=["grown_usd", "capacity_usd"]
+    players = players.assign(
+        grown_usd=players["wealth_end_usd"] - players["wealth_start_usd"],
+        group=players["group"].astype(str),
     )
-    return found.fillna(0.0)
+    values = ["grown_usd", "capacity_usd"]
+    found = players.pivot(index="run", columns="group", values=values).fillna(0.0)
+    wanted = pd.MultiIndex.from_product([values, groups])
+    return found.reindex(columns=wanted, fill_value=0.0)

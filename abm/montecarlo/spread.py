@@ -1,102 +1,200 @@
-"""How far a strategy spreads, by stochastic approximation.
+"""Simulates how far strategies spread, in two ways that share nothing but the model.
 
-At every step the present mix is simulated on fresh seeds, and shares move towards what
-earned more, by steps that shrink (Robbins and Monro 1951). Shares are multiplied by the
-exponential of what they earned, which in small steps is the replicator dynamics. What is
-reported is the average of the later steps (Polyak and Juditsky 1992), over chains that
-begin at different mixes and know nothing of each other.
+A grid of mixes is simulated on the same seeds, to fit payoffs to; and chains of stochastic
+approximation follow payoffs of fresh seeds (`abm.montecarlo.approximation`). Every mix is
+run twice: as it is, and with the same traders measured and nobody playing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from abm import crowd
+from abm.contest import playing
+from abm.crowd import Question
+from abm.montecarlo import store
+from abm.montecarlo.approximation import Chain, approximate, combined
+from abm.montecarlo.folders import sha256, whole_batch, write_json
+from abm.montecarlo.payoffs import HONEST, payoffs
+from abm.montecarlo.store import Batch, StoreError
+from abm.scenario import BUILT_IN_STRATEGIES, Scenario, ScenarioError, from_mapping
 
 Floats = NDArray[np.float64]
 
-EXPONENT = 0.7
-"""Steps shrink as the step's number to this power, between 1/2 and 1."""
-LEAST_SHARE = 0.005
-"""No strategy's share falls below this, or nobody would be left to measure."""
+INDEX = "spread.json"
+"""Says what is asked: scenario, table, strategies, policy, mixes and where they lie."""
+
+FOUND = "chains.json"
+"""Says where the chains of the stochastic approximation went, once all is done."""
+
+_MOST_PLAYERS = 0.9
 
 
-class Chain(NamedTuple):
-    """Shares before each step and after the last, shape (steps + 1, strategies)."""
-
-    shares: Floats
-    payoffs: Floats
-
-    @property
-    def average(self) -> Floats:
-        """Mean shares over the later half of the steps."""
-        return np.asarray(self.shares[len(self.shares) // 2 :].mean(axis=0))
-
-    @property
-    def travelled(self) -> Floats:
-        """How far shares still moved in the later half, from least to largest."""
-        return np.asarray(np.ptp(self.shares[len(self.shares) // 2 :], axis=0))
-
-
-def approximate(
-    payoffs: Callable[[Floats, int], Floats],
-    start: Floats,
-    steps: int,
-    *,
-    first_step: float = 1.0,
-    least: float = LEAST_SHARE,
-) -> Chain:
-    """Follow noisy payoffs from one mix.
+def run_spread(
+    question: Question, folder: Path, *, overwrite: bool = False, **how: Any
+) -> Path:
+    """Simulate the mixes and the chains of a spread into a folder.
 
     Parameters
     ----------
-    payoffs : callable
-        Takes shares, shape (strategies,), and the step's number from 0; gives what each
-        strategy earned, NaN where that is not known: then its share stays.
-    start : array, shape (strategies,)
-    steps : int
-    first_step : float
-        Size of the first step, in units of the spread of payoffs so far.
+    **how
+        The fields of :class:`abm.montecarlo.runner.How`.
+
+    Raises
+    ------
+    ScenarioError
+        If a strategy is not there.
+    StoreError
+        If the folder exists (unless `overwrite`, and it is a spread) or cannot be
+        written.
     """
-    shares = [_floored(np.asarray(start, float), least)]
-    earned: list[Floats] = []
-    for step in range(steps):
-        now = shares[-1]
-        found = np.asarray(payoffs(now, step), float)
-        mean = np.nansum(now * found) / now[np.isfinite(found)].sum()
-        ahead = np.where(np.isfinite(found), found - mean, 0.0)
-        earned.append(ahead)
-        scale = np.sqrt(np.mean(np.square(earned))) or 1.0
-        size = first_step / (step + 1) ** EXPONENT
-        moved = now * np.exp(np.clip(size * ahead / scale, -3.0, 3.0))
-        shares.append(_floored(moved / moved.sum(), least))
-    return Chain(np.array(shares), np.array(earned).reshape(steps, len(start)))
+    strategies, policy = _names(question)
+    mixes = mixes_of(len(strategies), question.table.shares)
+    for mix in mixes:
+        _scenario(question, strategies, policy, mix, question.seeds, honest=False)
+    store.create(folder, overwrite=overwrite, index=INDEX)
+    scenario, table = question.base.resolved(), question.table.model_dump(mode="json")
+    index = {
+        "name": question.base.name,
+        "strategies": strategies,
+        "policy": policy,
+        "mixes": [
+            {"shares": list(mix), "folder": f"grid/{number:02d}"}
+            for number, mix in enumerate(mixes)
+        ],
+        "spread": table,
+        "scenario": scenario,
+        "sha256": sha256(scenario, table),
+    }
+    write_json(folder / INDEX, index)
+    return resume_spread(folder, **how)
 
 
-def _floored(shares: Floats, least: float) -> Floats:
-    """Shares of at least so much each, that add up to 1."""
-    above = np.maximum(shares / shares.sum() - least, 0.0)
-    room = 1.0 - least * len(shares)
-    return np.asarray(least + room * above / above.sum())
+def resume_spread(folder: Path, **how: Any) -> Path:
+    """Go on with a spread; what is whole is not computed again.
+
+    Raises
+    ------
+    StoreError
+        If it is none, was changed, another process is working on it, or there was not
+        enough time.
+    """
+    with store.locked(folder):
+        index = store.read_index(folder, INDEX, "spread")
+        if sha256(index["scenario"], index["spread"]) != index["sha256"]:
+            raise StoreError(
+                f"{folder / INDEX}: cannot go on: it was changed since the spread was "
+                "begun (sha256 is of another)"
+            )
+        source = str(folder / INDEX)
+        base = from_mapping(index["scenario"], source=source)
+        question = crowd.of_table(base, "spread", index["spread"], source)
+        strategies, policy = index["strategies"], index["policy"]
+        for one in index["mixes"]:
+            mix, seeds = np.array(one["shares"]), question.seeds
+            _pair(question, strategies, policy, mix, seeds, folder, one["folder"], how)
+        chains = [
+            _chain(question, strategies, policy, number, folder, how)
+            for number in range(question.table.chains)
+        ]
+        found = combined(chains)
+        write_json(
+            folder / FOUND,
+            {
+                "strategies": [HONEST, *strategies],
+                "shares": found.shares.tolist(),
+                "low": found.low.tolist(),
+                "high": found.high.tolist(),
+                "chains": [
+                    {
+                        "shares": chain.shares.tolist(),
+                        "payoffs": chain.payoffs.tolist(),
+                        "average": chain.average.tolist(),
+                        "travelled": chain.travelled.tolist(),
+                    }
+                    for chain in chains
+                ],
+            },
+        )
+    return folder
 
 
-class Estimate(NamedTuple):
-    """Mean of the chains' averages with a Student t interval over chains."""
+def mixes_of(strategies: int, shares: tuple[float, ...]) -> list[Floats]:
+    """Mixes to simulate: each strategy alone, pairs, and all alike, at every share.
 
-    shares: Floats
-    low: Floats
-    high: Floats
+    Returns
+    -------
+    list of array, shape (strategies,)
+        Shares of the strategies; what is missing to 1 plays nothing.
+    """
+    sizes = sorted({1, min(2, strategies), strategies})
+    found = []
+    for share in shares:
+        for size in sizes:
+            for chosen in combinations(range(strategies), size):
+                mix = np.zeros(strategies)
+                mix[list(chosen)] = round(share / size, 6)
+                found.append(mix)
+    return found
 
 
-def combined(chains: list[Chain], level: float = 0.95) -> Estimate:
-    """What independent chains say together; no interval of a single one."""
-    averages = np.array([chain.average for chain in chains])
-    mean = averages.mean(axis=0)
-    if len(chains) < 2:
-        return Estimate(mean, mean * np.nan, mean * np.nan)
-    error = averages.std(axis=0, ddof=1) / np.sqrt(len(chains))
-    half = stats.t.ppf(0.5 + level / 2, len(chains) - 1) * error
-    return Estimate(mean, np.maximum(mean - half, 0.0), np.minimum(mean + half, 1.0))
+def _names(question: Question) -> tuple[list[str], str]:
+    table = question.table
+    known = [*question.base.strategies, *BUILT_IN_STRATEGIES]
+    names = list(table.strategies) or known[:1]
+    for name in names:
+        if name not in known:
+            raise ScenarioError(
+                f"spread.strategies = {name!r}: must be one of {', '.join(known)}"
+            )
+    return names, table.policy or question.base.run.policies[0]
+
+
+def _scenario(
+    question: Question, strategies: list[str], policy: str, mix: Floats, seeds: range,
+    *, honest: bool,
+) -> Scenario:  # fmt: skip
+    play = {name: float(x) for name, x in zip(strategies, mix, strict=True) if x > 0.0}
+    run = {"policies": [policy], "runs": len(seeds), "seed": seeds.start}
+    return playing(question.base, play, run=run, honest=honest, source="spread")
+
+
+def _pair(
+    question: Question, strategies: list[str], policy: str, mix: Floats, seeds: range,
+    folder: Path, place: str, how: Mapping[str, Any],
+) -> tuple[Batch, Batch]:  # fmt: skip
+    """The batches of a mix, played and honest."""
+    found = []
+    for name in ("played", "honest"):
+        honest = name == "honest"
+        scenario = _scenario(question, strategies, policy, mix, seeds, honest=honest)
+        where = f"{place}/{name}"
+        found.append(whole_batch(folder, where, scenario, where, how))
+    return found[0], found[1]
+
+
+def _chain(
+    question: Question, strategies: list[str], policy: str, number: int, folder: Path,
+    how: Mapping[str, Any],
+) -> Chain:  # fmt: skip
+    """One chain of the stochastic approximation, with seeds of its own."""
+    table = question.table
+    groups = [HONEST, *strategies]
+
+    def earned(shares: Floats, step: int) -> Floats:
+        start = question.seeds.stop + (number * table.steps + step) * table.step_runs
+        seeds = range(start, start + table.step_runs)
+        place = f"chains/{number:02d}/{step:04d}"
+        mix = np.round(shares[1:], 6)
+        pair = _pair(question, strategies, policy, mix, seeds, folder, place, how)
+        return payoffs(*pair, policy, groups).per_dollar
+
+    players = float(np.linspace(min(table.shares), _MOST_PLAYERS, table.chains)[number])
+    start = [1.0 - players] + [players / len(strategies)] * len(strategies)
+    return approximate(earned, np.array(start), table.steps)

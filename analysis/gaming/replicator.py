@@ -131,7 +131,9 @@ def follow(payoffs: Fit, start: Floats) -> Course:
 
     first = np.tile(start, (draws, 1)).ravel()
     times = np.linspace(0.0, _TIME, _SAMPLES)
-    solved = solve_ivp(velocity, (0.0, _TIME), first, "DOP853", times, rtol=1e-6, atol=1e-10)
+    solved = solve_ivp(
+        velocity, (0.0, _TIME), first, "DOP853", times, rtol=1e-6, atol=1e-10
+    )
     path = _on_simplex(solved.y.T.reshape(-1, draws, strategies))
     ends = [_end_of(path[:, draw]) for draw in range(draws)]
     last, mean = path[-1], path[len(path) // 2 :].mean(axis=0)

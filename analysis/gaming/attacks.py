@@ -113,11 +113,11 @@ def reading(attack: Attack, least: Materiality | None = None) -> list[str]:
             "the runs cannot tell from nothing."
         )
     more, more_ends = attack.more
+    luck = ": the best of many looks better than it is" if chosen > value else ""
     return [
         first,
         f"It is {described(attack.best)}.",
-        f"On the seeds that it was chosen on it had {_bp(chosen)}: the best of many looks "
-        "better than it is.",
+        f"On the seeds that it was chosen on it had {_bp(chosen)}{luck}.",
         f"The search added {_bp(more)} ({between(*more_ends)}) to the strategies as they "
         f"were, which gain {_bp(attack.plain[0])} ({between(*attack.plain[1])}).",
     ]

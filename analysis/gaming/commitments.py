@@ -64,9 +64,7 @@ def open_commitment(folder: str | Path) -> Commitment:
     found = read_index(place, FOUND, "finished commitment")
     loss = tuple(index["commit"]["loss"])
     naive, chosen = found["naive"], found["chosen"]
-    losses = [
-        _losses(place, one["answer"], one["policy"], loss) for one in (naive, chosen)
-    ]
+    losses = [_losses(place, one["answer"], one["policy"], loss) for one in (naive, chosen)]
     blind = _losses(place, "", naive["policy"], loss)
     apart = (losses[0] - losses[1]).dropna()
     summed = [(one.mean(), mean_interval(one)) for one in (*losses, apart, blind)]
@@ -88,9 +86,7 @@ def open_commitment(folder: str | Path) -> Commitment:
     )  # fmt: skip
 
 
-def _losses(
-    folder: Path, answer: str, policy: str, measures: tuple[str, ...]
-) -> pd.Series:
+def _losses(folder: Path, answer: str, policy: str, measures: tuple[str, ...]) -> pd.Series:
     batch = Batch(folder / "report" / (answer or "honest"))
     runs = batch.frame("runs", columns=["run", "policy", "failed", *measures])
     mine = runs[(runs["policy"] == policy) & ~runs["failed"]].set_index("run")

@@ -231,7 +231,7 @@ def resting_point(
     payoffs : array, shape (runs, mixes, strategies)
         One value a run whose mean is the payoff; the same seeds in every mix.
     levels : array, shape (runs, mixes, measures)
-        What the venue looks like in every run.
+        What the venue looks like in every run; at least 0.
     start : array, shape (strategies,)
     """
     degree = best_degree(mixes)
@@ -247,10 +247,12 @@ def resting_point(
     states = fit(mixes, np.einsum("dr,rms->dms", weights, levels), degree)
     ends = [0.5 - level / 2, 0.5 + level / 2]
     low, high = np.quantile(others.shares, ends, axis=0)
-    levels_low, levels_high = np.quantile(states(others.shares), ends, axis=0)
+    levels_low, levels_high = np.maximum(
+        np.quantile(states(others.shares), ends, axis=0), 0.0
+    )
     chances = {one: others.ends.count(one) / draws for one in (RESTS, CYCLES, MOVES)}
     return Rest(
-        shares, low, high, course.ends[0], chances, state(shares), levels_low, levels_high,
+        shares, low, high, course.ends[0], chances, np.maximum(state(shares), 0.0), levels_low, levels_high,
         course, fitted, _misfit(fitted, mixes, payoffs),
     )  # fmt: skip
 

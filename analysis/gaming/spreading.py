@@ -69,7 +69,9 @@ class Spread:
         for mix in range(len(self.mixes)):
             ahead = self.payoffs[:, mix, 1] - self.payoffs[:, mix, 0]
             ends = mean_interval(ahead[np.isfinite(ahead)])
-            rows.append({"share": self.mixes[mix, 1], "mean": ahead.mean(), **ends._asdict()})
+            rows.append(
+                {"share": self.mixes[mix, 1], "mean": ahead.mean(), **ends._asdict()}
+            )
         return pd.DataFrame(rows)
 
 

@@ -582,6 +582,10 @@ class Scenario(Part):
             found[tail.name(rank)] = template.model_copy(update=sizes)
         return found
 
+    def played_tables(self) -> dict[str, dict[str, Any]]:
+        """The tables of the strategies that are played, by name; empty without one."""
+        return {name: self.strategies.get(name, {}) for name in self.gaming.play}
+
     def resolved(self) -> dict[str, Any]:
         """The scenario as plain nested tables, with every default filled in.
 

@@ -37,6 +37,7 @@ FLOORS = (
     (
         "gaming.view",
         "gaming.seeing",
+        "gaming.looking",
         "gaming.actions",
         "gaming.booking",
         "gaming.groups",

@@ -72,10 +72,10 @@ class RefusedError(ValueError):
 class Actions:
     """An answer in the making: what is to be done, in the order in which it is said.
 
-    Arguments are numbers or arrays of whole numbers, broadcast against each other: an entry
-    an action. Accounts are numbers of own accounts, or handles from :meth:`open`; amounts
-    are quanta (millionths of a USD), prices ticks, sizes lots. Transfers are booked at once;
-    orders reach the book in this step, behind those of everybody else.
+    Arguments are numbers or arrays of whole numbers, broadcast against each other: an
+    entry an action. Accounts are numbers of own accounts, or handles from :meth:`open`;
+    amounts are quanta (millionths of a USD), prices ticks, sizes lots. Transfers are booked
+    at once; orders reach the book in this step, behind those of everybody else.
     """
 
     def __init__(self) -> None:
@@ -118,16 +118,17 @@ class Actions:
     ) -> None:
         """Move a part of a position to another account of the same owner, off the book.
 
-        Binance (developers.binance.com, "Move Position for Sub-account"), Bybit, Deribit and
-        OKX offer it. Both sides pay the venue's fee for moving; what stays behind must cover
-        its initial margin, and so must what arrives.
+        Binance (developers.binance.com, "Move Position for Sub-account"), Bybit, Deribit
+        and OKX offer it. Both sides pay the venue's fee for moving; what stays behind must
+        cover its initial margin, and so must what arrives.
 
         Parameters
         ----------
         lots : array of int
             With the sign of the position, no more than is held.
         price : {"mark", "entry"}
-            At the mark, as on Binance, profit is realised; at the entry price it moves along.
+            At the mark, as on Binance, profit is realised; at the entry price it goes
+            along.
         """
         at_mark = {"mark": 1, "entry": 0}.get(price)
         if at_mark is None:

@@ -1,14 +1,16 @@
 """Books what strategies answer: accounts, transfers, moves of positions, orders.
 
-Whoever takes money or positions out of an account leaves its initial margin covered, and so
-is that of the account where positions arrive. Orders are not refused for want of margin: the
-venue cuts them when they reach the book, as anybody's.
+Whoever takes money or positions out of an account leaves its initial margin covered, and
+so is that of the account where positions arrive. Orders are not refused for want of
+margin: the venue cuts them when they reach the book, as anybody's.
 
 A move between own accounts makes no gain and hides none: principal goes along in proportion
 to the equity that changes places.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -107,7 +109,7 @@ def _with_accounts(
     return world, Own(account, np.concatenate([own.owner, owner[opening]])), rows
 
 
-def _in_words(reason: int, row: Array, most: int) -> str:
+def _in_words(reason: int, row: Any, most: int) -> str:
     """What is wrong with an action of these accounts."""
     who = f"{VERBS[row['code']]}: account {row['account']}"
     free = f"{units.usd(max(0, most)):,.2f} USD"
@@ -190,7 +192,7 @@ def _held(ledger: Ledger, account: int, market: int) -> int:
 
 
 @kernel
-def _give(world: World, row: Array) -> None:
+def _give(world: World, row: Any) -> None:
     """Take money out, or pay it to another account."""
     ledger = world.ledger
     owner = ledger.accounts[row.account]
@@ -219,7 +221,7 @@ def _carry(ledger: Ledger, account: int, other: int, amount: int, equity: int) -
 
 
 @kernel
-def _move(world: World, row: Array, held: int, move_ppm: int) -> None:
+def _move(world: World, row: Any, held: int, move_ppm: int) -> None:
     """Move a part of a position, at the mark or with its entry price, for a fee."""
     ledger, risk, markets = world.ledger, world.risk, world.markets
     level = world.book.tops[row.market].first_level

@@ -1,8 +1,8 @@
 """Who adopts which strategy.
 
-Whoever holds a position at the start may; each draws one number that depends on the seed and
-on the trader alone. So a group grows by newcomers as its share does, and is the same people
-under every policy, every strategy and in the baseline.
+Whoever holds a position at the start may; each draws one number that depends on the seed
+and on the trader alone. So a group grows by newcomers as its share does, and is the same
+people under every policy, every strategy and in the baseline.
 """
 
 from __future__ import annotations

@@ -13,11 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from abm import units
 from abm.adl.guard import in_words
 from abm.adl.policy import Policy
-from abm.adl.wave import PolicyError, gather
-from abm.engine import policy_table
 from abm.gaming import groups
 from abm.gaming.actions import (
     DEPOSIT,
@@ -29,10 +26,9 @@ from abm.gaming.actions import (
     StrategyError,
 )
 from abm.gaming.booking import booked
-from abm.gaming.seeing import see_markets, see_own, see_purses, see_tiers
+from abm.gaming.looking import NEVER_SHOWN, move_ppm, own_view, public_view, shown_now
 from abm.gaming.strategies import Memory, Strategy, build_strategy
-from abm.gaming.view import Fees, Published, View, published, sealed
-from abm.measures import predictability
+from abm.gaming.view import View
 from abm.scenario import Scenario
 from abm.world import NONE, Array, World
 
@@ -111,17 +107,6 @@ class Sent(NamedTuple):
     worth: Array
 
 
-class Shown(NamedTuple):
-    """The lights that all accounts were last shown, and when they are shown next."""
-
-    account: Array
-    lights: Array
-    due_ms: int
-
-
-_DARK = Shown(np.zeros(0, np.int64), np.zeros(0), 0)
-
-
 class Players:
     """All teams of a run.
 
@@ -164,9 +149,8 @@ class Players:
         ]
         self.capacity: Array | None = None
         self.wealth_start = self.wealth(world)
-        self._names = tuple(scenario.market_names())
         self._sent: list[Sent] = []
-        self._shown = _DARK
+        self._shown = NEVER_SHOWN
 
     @property
     def reads_policy(self) -> bool:
@@ -201,13 +185,15 @@ class Players:
         for number, team in enumerate(self.teams):
             if not len(team.traders):
                 continue
-            answer = self._asked(team, self._view(public, team, world))
+            answer = self._asked(team, self.view(world, team, public))
             if not answer.count:
                 continue
             first = int(world.logs.counts[0]["inbox"])
             rows, now_s = answer.rows(), public.now_s
             try:
-                world, team.own = booked(world, rows, team.own, self._move_ppm(world))
+                world, team.own = booked(
+                    world, rows, team.own, move_ppm(self.scenario, world)
+                )
             except RefusedError as error:
                 raise StrategyError(team.name, now_s, str(error)) from error
             team.note(rows, worth)
@@ -245,8 +231,8 @@ class Players:
     def wealth(self, world: World) -> Array:
         """Equity of each team, the others and the makers, with what was taken out.
 
-        Quanta, shape (teams + 2,). An account's equity counts as nothing below zero: what it
-        owes is the venue's.
+        Quanta, shape (teams + 2,). An account's equity counts as nothing below zero: what
+        it owes is the venue's.
         """
         accounts = world.ledger.accounts
         worth = np.maximum(equities(world), 0) + accounts["paid_out"]
@@ -260,48 +246,19 @@ class Players:
 
     # --- what they see ------------------------------------------------------------------
 
-    def _public(self, world: World, policy: Policy) -> View:
-        """A view of what all can see, without anybody's own."""
-        pots, gaming = world.ledger.pots[0], self.scenario.gaming
-        now_ms, reads = int(world.clock[0]["now_ms"]), self.reads_policy
-        if any(team.strategy.reads_lights for team in self.teams) and (
-            now_ms >= self._shown.due_ms
-        ):
-            self._shown = self._lit(world, policy, now_ms)
-        return View(
-            now_s=now_ms / 1000.0,
-            step_s=float(world.clock[0]["step_ms"]) / 1000.0,
-            every_s=gaming.every_s,
-            traders=0,
-            names=self._names,
-            markets=see_markets(world),
-            tiers=see_tiers(world),
-            fees=Fees(
-                taker=float(pots["taker_ppm"]) / units.PPM,
-                maker=float(pots["maker_ppm"]) / units.PPM,
-                move=self._move_ppm(world) / units.PPM,
-            ),
-            purses=see_purses(world),
-            policy=_text_of(self.scenario, policy.name) if reads else None,
-            accounts=np.zeros(0),
-            positions=np.zeros(0),
-            lights=sealed(np.zeros(0)),
-        )
+    def view(self, world: World, team: Team, public: View) -> View:
+        """What a team sees; the policy and its lights only where it looks at them."""
+        reads = team.strategy
+        seen = public if reads.reads_policy else public._replace(policy=None)
+        shown = self._shown if reads.reads_lights else None
+        return own_view(seen, world, team.own, len(team.traders), shown)
 
-    def _view(self, public: View, team: Team, world: World) -> View:
-        order = np.lexsort((team.own.account, team.own.owner))
-        account, owner = team.own.account[order], team.own.owner[order]
-        accounts, positions = see_own(world, account, owner)
-        lights = public.lights
-        if team.strategy.reads_lights:
-            lights = sealed(self._lights(account, owner, len(team.traders)))
-        return public._replace(
-            traders=len(team.traders),
-            accounts=accounts,
-            positions=positions,
-            lights=lights,
-            policy=public.policy if team.strategy.reads_policy else None,
-        )
+    def _public(self, world: World, policy: Policy) -> View:
+        """What all can see; lights are shown anew when it is time."""
+        due = int(world.clock[0]["now_ms"]) >= self._shown.due_ms
+        if due and any(team.strategy.reads_lights for team in self.teams):
+            self._shown = shown_now(self.scenario, world, policy)
+        return public_view(self.scenario, world, policy if self.reads_policy else None)
 
     def _asked(self, team: Team, view: View) -> Actions:
         try:
@@ -318,29 +275,6 @@ class Players:
             raise StrategyError(team.name, view.now_s, reason)
         return answer
 
-    def _move_ppm(self, world: World) -> int:
-        taker = max(0, int(world.ledger.pots[0]["taker_ppm"]))
-        return round(taker * self.scenario.gaming.move_fee)
-
-    def _lit(self, world: World, policy: Policy, now_ms: int) -> Shown:
-        """The lights of all who hold a position; dark if the policy cannot say."""
-        every_ms = round(self.scenario.outputs.lights_every_s * 1000)
-        try:
-            shown = predictability.shown(policy, gather(world, 0, everywhere=True))
-        except PolicyError:
-            return _DARK._replace(due_ms=now_ms + every_ms)
-        return Shown(shown.account, shown.lights, now_ms + every_ms)
-
-    def _lights(self, account: Array, owner: Array, count: int) -> Array:
-        """The highest light of each adopter's accounts."""
-        found, shown = np.zeros(count), self._shown
-        if len(shown.account):
-            place = np.searchsorted(shown.account, account)
-            place = np.minimum(place, len(shown.account) - 1)
-            known = shown.account[place] == account
-            np.maximum.at(found, owner[known], shown.lights[place[known]])
-        return found
-
 
 def players_of(scenario: Scenario, world: World) -> Players | None:
     """The players of a run that begins; None if the scenario has none."""
@@ -355,10 +289,8 @@ def built(scenario: Scenario) -> dict[str, Strategy]:
     CompositionError
         If one cannot be built.
     """
-    return {
-        name: build_strategy(name, scenario.strategies.get(name))
-        for name in scenario.gaming.play
-    }
+    tables = scenario.played_tables()
+    return {name: build_strategy(name, table) for name, table in tables.items()}
 
 
 def played(scenario: Scenario) -> tuple[str, float]:
@@ -388,11 +320,3 @@ def _team(world: World, name: str, strategy: Strategy, group: Array, number: int
     nothing = np.zeros(len(traders), np.int64)
     own = Own(account, owner)
     return Team(name, strategy, traders, own, brought=nothing, peak=nothing.copy())
-
-
-def _text_of(scenario: Scenario, name: str) -> Published:
-    """What is published of a policy."""
-    try:
-        return Published(name, published(policy_table(scenario, name)))
-    except KeyError:
-        return Published(name, published({}))

@@ -82,7 +82,7 @@ def see_own(world: World, account: Array, owner: Array) -> tuple[Array, Array]:
 def _fill_accounts(
     book: Book, ledger: Ledger, risk: Risk, markets: Markets, rows: Array
 ) -> int:
-    """Fill in what the ledger says of some accounts; return how many positions they have."""
+    """Fill in what the ledger says of some accounts; return how many positions."""
     count = 0
     for i in range(rows.shape[0]):
         row, owner = rows[i], ledger.accounts[rows[i].account]

@@ -1,8 +1,8 @@
 """What a trader can see: the public market, its own accounts, the rule that is published.
 
-A strategy is asked once for all who have adopted it, so a view holds the accounts of all of
-them; what a strategy does for one must not depend on another's rows. Everything in a view is
-a copy that cannot be written to, and nothing in it leads back to the world.
+A strategy is asked once for all who have adopted it, so a view holds the accounts of all
+of them; what a strategy does for one must not depend on another's rows. Everything in a
+view is a copy that cannot be written to, and nothing in it leads back to the world.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ SEEN_MARKET = np.dtype(
         ("premium", "f8"),
     ]
 )
-"""A market: index, mark, best prices (-1 where a side is empty) and last trade in ticks; lots
-that rest within 1% of the mark a side; long lots; quanta per tick and lot; where its margin
-tiers begin and how many it has; the mean premium of the book over the index since the last
-funding, which funding goes by."""
+"""A market: index, mark, best prices (-1 where a side is empty) and last trade in ticks;
+lots that rest within 1% of the mark a side; long lots; quanta per tick and lot; where its
+margin tiers begin and how many it has; the mean premium of the book over the index since
+the last funding, which funding goes by."""
 
 OWN_ACCOUNT = np.dtype(
     [
@@ -56,11 +56,11 @@ OWN_ACCOUNT = np.dtype(
         ("free", "i8"),
     ]
 )
-"""An account of an adopter: whose it is (a number from 0 to `View.traders`), its own number,
+"""An account of an adopter: whose it is (a number below `View.traders`), its own number,
 whether it is the one that its owner began with, whether it is an isolated margin account,
 whether the venue is liquidating it, its working orders; cash, equity, deposits less
-withdrawals, gross and signed net notional, unrealised profit, margins, and what may be taken
-out (quanta)."""
+withdrawals, gross and signed net notional, unrealised profit, margins, and what may be
+taken out (quanta)."""
 
 OWN_POSITION = np.dtype(
     [
@@ -76,8 +76,9 @@ OWN_POSITION = np.dtype(
         ("maintenance", "i8"),
     ]
 )
-"""A position of an adopter: whose it is, the row of its account, the account's number, the
-market, signed lots; signed cost and value at the mark, unrealised profit, margins (quanta)."""
+"""A position of an adopter: whose it is, the row of its account, the account's number,
+the market, signed lots; signed cost and value at the mark, unrealised profit, margins
+(quanta)."""
 
 
 class Fees(NamedTuple):

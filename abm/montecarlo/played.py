@@ -87,7 +87,7 @@ def _venue_loss(liquidations: list[Array], world: World, group: Array, count: in
 
 
 def _heads(engine: Engine, group: Array, count: int) -> dict[str, Array]:
-    """How many traders (or makers) each group has, and of how many ADL or the ladder took."""
+    """How many traders (or makers) each group has, and how many were touched or sold."""
     accounts = engine.world.ledger.accounts
     head = np.where(
         accounts["trader"] != NONE,

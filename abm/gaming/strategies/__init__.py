@@ -11,8 +11,15 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 from abm.adl.answers import build, users_files, users_function
 from abm.gaming.actions import Actions
 from abm.gaming.strategies.base import Memory, Strategy
+from abm.gaming.strategies.camouflage import Camouflage
+from abm.gaming.strategies.extract import Extract
+from abm.gaming.strategies.leave_early import LeaveEarly
 from abm.gaming.strategies.reset_entry import ResetEntry
+from abm.gaming.strategies.self_trade import SelfTrade
+from abm.gaming.strategies.shave_leverage import ShaveLeverage
+from abm.gaming.strategies.shuffle_markets import ShuffleMarkets
 from abm.gaming.strategies.split import Split
+from abm.gaming.strategies.withdraw_gains import WithdrawGains
 from abm.gaming.view import View
 
 __all__ = [
@@ -29,6 +36,13 @@ __all__ = [
 STRATEGIES: dict[str, type[Any]] = {
     "reset-entry": ResetEntry,
     "split": Split,
+    "shave-leverage": ShaveLeverage,
+    "shuffle-markets": ShuffleMarkets,
+    "withdraw-gains": WithdrawGains,
+    "leave-early": LeaveEarly,
+    "camouflage": Camouflage,
+    "extract": Extract,
+    "self-trade": SelfTrade,
 }
 """Built-in strategies by name."""
 
@@ -128,10 +142,15 @@ def _entry(name: str, strategy: type[Any]) -> Entry:
         field.name: _parameter(hints[field.name], field.default, told[field.name])
         for field in fields(strategy)
     }
-    idea = parts[""].split("\n\n")[0]
-    texts = [" ".join(text.split()) for text in
-             (idea, parts["Source"], parts["Hurts"], parts["Costs"])]  # fmt: skip
-    return Entry(name, *texts, parameters)
+    idea, source, hurts, costs = (
+        " ".join(text.split())
+        for text in (parts[""].split("\n\n")[0], *map(parts.get, _SECTIONS))
+        if text is not None
+    )
+    return Entry(name, idea, source, hurts, costs, parameters)
+
+
+_SECTIONS = ("Source", "Hurts", "Costs")
 
 
 def _sections(text: str) -> dict[str, str]:

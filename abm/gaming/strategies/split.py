@@ -27,8 +27,8 @@ class Split(Public):
     Source
     ------
     Sybil-resistance in arXiv 2512.01112 and leverage water-filling in arXiv 2603.15963;
-    accounts may move positions among each other at Binance ("Move Position for Sub-account",
-    at the mark), Bybit, Deribit and OKX.
+    accounts may move positions among each other at Binance ("Move Position for
+    Sub-account", at the mark), Bybit, Deribit and OKX.
 
     Hurts
     -----
@@ -147,7 +147,7 @@ def _sum(view: View, held: Array, amount: Array) -> Array:
 def _part_of(amount: Array, lots: Array, held: Array) -> Array:
     """The part of an amount of each position that goes with some of its lots."""
     share = np.abs(lots) / np.abs(held["lots"])
-    return np.floor(amount * share).astype(np.int64)
+    return np.asarray(np.floor(amount * share), np.int64)
 
 
 def _worth(view: View, held: Array, lots: Array) -> Array:
@@ -159,7 +159,7 @@ def _worth(view: View, held: Array, lots: Array) -> Array:
 def _fee(view: View, held: Array, lots: Array) -> Array:
     """What one side pays for moving some lots of each position, rounded up."""
     fee = np.ceil(_worth(view, held, lots) * view.fees.move).astype(np.int64) + 1
-    return np.where(lots != 0, fee, 0)
+    return np.asarray(np.where(lots != 0, fee, 0))
 
 
 def _margin(view: View, held: Array, lots: Array) -> Array:

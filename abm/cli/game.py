@@ -173,7 +173,6 @@ def report(
     """
     with plain_errors():
         from analysis.gaming.page import write_page
-
         from analysis.gaming.verdict import Materiality
 
         least = Materiality(gain_bp / 1e4, harm_share)
@@ -385,7 +384,9 @@ def commit(
             metavar="KEY=LOW:HIGH", help="Range of a policy's key, or choices: KEY=A,B."
         ),
     ] = None,
-    candidates: Annotated[int | None, typer.Option(min=2, help="Settings compared.")] = None,
+    candidates: Annotated[
+        int | None, typer.Option(min=2, help="Settings compared.")
+    ] = None,
     loss: Annotated[
         list[str] | None, typer.Option(help="Column of the table of runs in USD.")
     ] = None,

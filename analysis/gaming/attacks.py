@@ -11,8 +11,8 @@ import pandas as pd
 
 from abm.montecarlo.store import Batch, read_index
 from analysis import notation
-from analysis.gaming.reading import Match
 from analysis.gaming.matrix import net
+from analysis.gaming.reading import Match
 from analysis.gaming.verdict import Materiality
 from analysis.gaming.words import basis_points, between
 from analysis.intervals import Interval, mean_interval

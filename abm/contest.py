@@ -113,7 +113,7 @@ class Entry:
 
     @property
     def folder(self) -> str:
-        """Where the batch lies: ``split-at-0.017`` or, of a further part, ``1-split-...``."""
+        """Where the batch lies: ``split-at-0.017``, of a further part ``1-split-...``."""
         name = f"{self.strategy or 'honest'}-at-{self.adopters:g}"
         return f"{self.part}-{name}" if self.part else name
 

@@ -27,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_file_is_run_where_a_command_is_expected(tmp_path: Path):
     out = tmp_path / "out"
     given = [MINIMAL, "--strategy", "split", "--policy", "pro-rata", "--adopters", 0.3]
-    given += ["--runs", 2, "--workers", 1, "--out", out, "--set", "time.duration_s=100"]
+    given += ["--runs", 2, "--workers", 1, "--out", out, "--set", "time.duration_s=150"]
     result = _run(*given, "--json")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)

@@ -78,4 +78,5 @@ def _by_run(batch: Batch, policy: str, groups: Sequence[str]) -> pd.DataFrame:
     values = ["grown_usd", "capacity_usd"]
     found = players.pivot(index="run", columns="group", values=values).fillna(0.0)
     wanted = pd.MultiIndex.from_product([values, groups])
-    return found.reindex(columns=wanted, fill_value=0.0)
+    whole: pd.DataFrame = found.reindex(columns=wanted, fill_value=0.0)
+    return whole

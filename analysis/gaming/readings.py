@@ -91,9 +91,10 @@ def honest(rows: pd.DataFrame) -> list[str]:
         )
     known = rows["honest"].dropna()
     if len(known):
+        low, middle, high = map(_signed_share, known.quantile([0.0, 0.5, 1.0]))
         found.append(
-            f"What ADL takes from them changes by {_signed_share(known.median())} in the "
-            f"median cell, from {_signed_share(known.min())} to {_signed_share(known.max())}."
+            f"What ADL takes from them changes by {middle} in the median cell, from {low} "
+            f"to {high}."
         )
     return found
 
@@ -125,7 +126,8 @@ def _threshold(strategy: str, policy: str, cell: pd.DataFrame, least: Materialit
     if len(sure):
         at = notation.share(sure["adopters"].min())
         row = sure.loc[sure["adopters"].idxmin()]
-        return f"{who}: it matters for sure from {at} on: {value(row, 'harm', notation.share)}."
+        harm = value(row, "harm", notation.share)
+        return f"{who}: it matters for sure from {at} on: {harm}."
     last = cell.iloc[-1]
     told = (
         f"at {notation.share(last['adopters'])} it is {value(last, 'harm', notation.share)}"

@@ -247,13 +247,12 @@ def resting_point(
     states = fit(mixes, np.einsum("dr,rms->dms", weights, levels), degree)
     ends = [0.5 - level / 2, 0.5 + level / 2]
     low, high = np.quantile(others.shares, ends, axis=0)
-    levels_low, levels_high = np.maximum(
-        np.quantile(states(others.shares), ends, axis=0), 0.0
-    )
     chances = {one: others.ends.count(one) / draws for one in (RESTS, CYCLES, MOVES)}
+    venue = np.maximum(state(shares), 0.0)
+    around = np.maximum(np.quantile(states(others.shares), ends, axis=0), 0.0)
     return Rest(
-        shares, low, high, course.ends[0], chances, np.maximum(state(shares), 0.0), levels_low, levels_high,
-        course, fitted, _misfit(fitted, mixes, payoffs),
+        shares, low, high, course.ends[0], chances, venue, *around, course, fitted,
+        _misfit(fitted, mixes, payoffs),
     )  # fmt: skip
 
 

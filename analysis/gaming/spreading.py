@@ -143,8 +143,8 @@ def reading(spread: Spread) -> list[str]:
     found.append(_best_responses(spread))
     if rest.misfit > 3.0:
         found.append(
-            f"The fitted payoffs miss a simulated mix by {rest.misfit:.1f} standard errors: "
-            "a curve of this order does not describe them well."
+            f"The fitted payoffs miss a simulated mix by {rest.misfit:.1f} standard "
+            "errors: a curve of this order does not describe them well."
         )
     return found
 

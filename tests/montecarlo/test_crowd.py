@@ -19,7 +19,7 @@ from analysis.gaming import attacks, commitments, spreading
 
 MINIMAL = Path(__file__).parents[2] / "configs" / "minimal.toml"
 HOW = {"workers": 1, "quiet": True}
-SHORT = ("time.duration_s=110", "population.accounts=80", "population.positions=70")
+SHORT = ("time.duration_s=150", "population.accounts=80", "population.positions=70")
 
 
 def _question(what: str, *more: str, **table: object) -> crowd.Question:
@@ -111,7 +111,8 @@ def test_mixes_hold_every_strategy_alone_in_pairs_and_all_alike():
 def test_a_commitment_answers_with_the_loss_under_the_best_response(tmp_path: Path):
     question = _question(
         "commit", 'policies.mine={preset="pro-rata"}', strategies=["split"], adopters=0.3,
-        over={"policies.mine.severity": [0.2, 1.0]}, candidates=2, runs=2, report_runs=5,
+        over={"policies.mine.allocation": ["pro-rata", "levelling"]}, candidates=2,
+        runs=2, report_runs=5,
     )  # fmt: skip
     folder = run_commitment(question, tmp_path / "commit", **HOW)
     found = commitments.open_commitment(folder)

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from abm.contest import Contest
 from abm.montecarlo import store
+from abm.montecarlo.entries import Entries
 from abm.montecarlo.plan import Plan
-from abm.montecarlo.runner import begin_batch, resume_batch
+from abm.montecarlo.runner import (
+    How,
+    Task,
+    begin_batch,
+    compute_tasks,
+    reopened,
+    resume_batch,
+)
 from abm.montecarlo.store import Batch, StoreError
 
 INDEX = "contest.json"
@@ -68,9 +80,15 @@ def begin_contest(contest: Contest, folder: Path, *, overwrite: bool = False) ->
 
 
 def resume_contest(folder: Path, **how: Any) -> dict[str, Batch]:
-    """Go on with every batch of a contest, as :func:`resume_batch` does with one.
+    """Go on with a contest; blocks that are whole are not computed again.
 
-    `minutes` are those of all together.
+    All batches take turns, block by block, so that one that is ended by time has as many
+    runs in every cell. On a Dask cluster they are computed one after the other.
+
+    Parameters
+    ----------
+    **how
+        The fields of :class:`abm.montecarlo.runner.How`; `minutes` are those of all.
 
     Raises
     ------
@@ -78,12 +96,54 @@ def resume_contest(folder: Path, **how: Any) -> dict[str, Batch]:
         If it is no contest, or a batch cannot be gone on with.
     """
     entries = store.read_index(folder, INDEX, "contest")["entries"]
-    begun, found = time.monotonic(), {}
-    for number, one in enumerate(entries, 1):
-        name = one["folder"]
-        left = dict(how)
-        if how.get("minutes") is not None:
-            left["minutes"] = max(0.0, how["minutes"] - (time.monotonic() - begun) / 60.0)
-        title = f"{number} of {len(entries)}: {name}"
-        found[name] = resume_batch(folder / name, **{"title": title, **left})
-    return found
+    places = [folder / one["folder"] for one in entries]
+    wanted = How(**how)
+    if wanted.scheduler is not None:
+        _one_by_one(places, wanted)
+    else:
+        _in_turns(places, wanted)
+    return {place.name: Batch(place) for place in places}
+
+
+def _one_by_one(places: list[Path], how: How) -> None:
+    begun = time.monotonic()
+    for number, place in enumerate(places, 1):
+        left = how
+        if how.minutes is not None:
+            spent = (time.monotonic() - begun) / 60.0
+            left = how._replace(minutes=max(0.0, how.minutes - spent))
+        title = f"{number} of {len(places)}: {place.name}"
+        resume_batch(place, **left._replace(title=title)._asdict())
+
+
+def _in_turns(places: list[Path], how: How) -> None:
+    """Compute what is missing of all batches, the first blocks of all first."""
+    begun = time.monotonic()
+    with ExitStack() as stack:
+        entered: dict[Path, Entries] = {}
+        tasks: list[Task] = []
+        runs = 0
+        for place in places:
+            stack.enter_context(store.locked(place))
+            plan, manifest = reopened(place)
+            entered[place] = stack.enter_context(Entries(plan, place, manifest))
+            runs += plan.runs
+            missing = (b for b in plan.blocks() if str(b.number) not in manifest["blocks"])
+            tasks += [Task(plan, block, place) for block in missing]
+        tasks.sort(key=lambda task: task.block.number)
+
+        def in_time() -> Iterator[Task]:
+            for task in tasks:
+                spent = time.monotonic() - begun
+                if how.minutes is not None and spent > 60.0 * how.minutes:
+                    return
+                yield task
+
+        bar = tqdm(
+            total=runs, unit="run", disable=True if how.quiet else None,
+            initial=runs - sum(len(task.block.runs) for task in tasks),
+        )  # fmt: skip
+        with bar:
+            for task, done in compute_tasks(in_time(), how, len(tasks)):
+                entered[task.folder].enter(task.block, done)
+                bar.update(len(task.block.runs))

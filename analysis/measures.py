@@ -236,7 +236,8 @@ def sum_up(
         ``low`` or ``high``; nothing if neither is better.
     of_runs : bool
         True if each value says yes (1) or no (0) of a run, so that the mean is a share of
-        runs, whose interval is Wilson's; that of other means is a bootstrap's.
+        runs, whose interval is exact (Clopper and Pearson); that of other means is a
+        bootstrap's.
     """
     columns = [values[name].dropna().to_numpy(float) for name in values]
     if of_runs:

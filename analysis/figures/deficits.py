@@ -26,7 +26,7 @@ def draw_deficits(batch: Batch) -> Figure:
     """Distribution of the deficit over runs, one curve a policy.
 
     Above, the share of runs whose deficit exceeds a size, both on log scales, with
-    Wilson's 95% band. Below, on the same scale, quantiles and the mean of the worst 5%
+    the exact 95% band. Below, on the same scale, quantiles and the mean of the worst 5%
     with their 95% intervals.
     """
     runs = batch.frame("runs", columns=["policy", "failed", "deficit_usd"])

@@ -36,8 +36,9 @@ def draw_predictability(batch: Batch) -> Figure:
         axes.set_title(heading)
         axes.set_xlabel(label)
     style.share_axis(panels[2].xaxis, _PANELS[2][2])
-    panels[0].set_yticks(range(len(table)), list(table.index))
-    panels[0].set_ylim(len(table) - 0.5, -0.5)
+    for axes in panels if style.is_card() else panels[:1]:
+        axes.set_yticks(range(len(table)), list(table.index))
+        axes.set_ylim(len(table) - 0.5, -0.5)
     style.finish(figure, f"{style.about(batch)} {_EXPLANATION}")
     return figure
 

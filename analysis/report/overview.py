@@ -84,8 +84,13 @@ def _general(told: Told) -> list[str]:
 def _one_count(told: Told, column: str) -> str:
     """Who is best in one measure, in a sentence or two."""
     measure = next(one for one in told.measures if one.column == column)
-    said = words.ranking(told.values(column), measure)
-    return f"{measure.label}. {' '.join(said)}"
+    said = words.ranking(told.values(column), measure, "mean")
+    return f"{measure.label}: {_lower(measure.meaning)} {' '.join(said)}"
+
+
+def _lower(text: str) -> str:
+    """A sentence that goes on after a colon."""
+    return text[:1].lower() + text[1:]
 
 
 def _why(told: Told) -> list[str]:
@@ -149,7 +154,13 @@ def every_measure(told: Told) -> Section:
         "their 95% intervals. Where a value has no interval it was the same in every run, "
         "or there were fewer than five runs."
     ]
-    reading += [f"{one.label}: {one.meaning}" for one in told.measures]
+    meanings = pd.DataFrame(
+        {"Group": [one.group for one in told.measures],
+         "Meaning": [one.meaning for one in told.measures]},
+        index=pd.Index([one.label for one in told.measures], name="measure"),
+    )  # fmt: skip
+    given.insert(0, Table("meanings", "What each measure means", meanings,
+                          meanings.reset_index()))  # fmt: skip
     return Section("measures", "What are all measures of all policies?", reading, {}, given,
                    _MARKS_TOLD)  # fmt: skip
 
@@ -308,7 +319,8 @@ def _trilemma_note(measures) -> str:
     return (
         f"Solvency, fairness and revenue are measured by {names}. Bars are 95% intervals. "
         "A policy is clearly beaten if another is clearly better in one of the three and "
-        "in the others clearly better or exactly the same, by paired intervals. The "
+        "in the others clearly better or exactly the same, by paired intervals. Points "
+        "whose names find no room are named in the table. The "
         "regime is the condition of arXiv 2512.01112 (mean deficit above mean fee "
         "revenue), tested by the bootstrap interval of their difference over the runs."
     )

@@ -9,7 +9,6 @@ from scipy import stats
 
 from analysis import intervals
 
-
 LOGNORMAL = stats.lognorm(1.0)
 
 

@@ -156,13 +156,13 @@ class Told:
         runs["failed"] = runs["failed"].astype(bool)
         for what in ("solvency", "revenue"):
             _tell_recovery(runs, what)
-        return runs.join(self._use_of_profits(), on=["run", "policy"])
-
-    def _use_of_profits(self) -> pd.DataFrame:
-        """What waves took against the least that had to be taken, by run and policy."""
         columns = ["given_usd", "needed_usd", "covered_usd", "winners_profit_usd"]
         waves = self.batch.frame("waves", columns=["run", "policy", *columns])
-        return use_of_profits(waves)
+        if len(waves):
+            rows = pd.MultiIndex.from_frame(runs[["run", "policy"]])
+            use = use_of_profits(waves).reindex(rows)
+            runs[list(use)] = use.to_numpy()
+        return runs
 
     @cached_property
     def finished(self) -> pd.DataFrame:

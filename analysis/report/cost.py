@@ -116,7 +116,7 @@ def _overshoot_told(mine: pd.DataFrame) -> list[str]:
     is_clear = row["overshoot_usd_low"] > 0 or row["overshoot_usd_high"] < 0
     doubt = "" if is_clear else ", which cannot be told from nothing"
     return [
-        f"In the seconds after a wave, weighed with a half-life of {row['halflife_s']:g} s, "
+        f"Weighing the seconds after a wave by a half-life of {row['halflife_s']:g} s, "
         f"those who lose by it lose {size} {more} than the bankrupt positions turned out "
         f"to need{doubt}."
     ]

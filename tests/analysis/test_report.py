@@ -124,7 +124,8 @@ def test_readings_say_what_the_tables_say(written: tuple[Batch, Path], page: Pag
     left = notation.usd(means.loc["none", "residual_usd"])
     short = page.texts["in-short"]
     # Cash and contracts leave nothing, so the others' distance is the mean of `none`.
-    assert "residual is lowest under contracts: $0, and the same under cash." in short
+    assert "Residual: what was still missing at the end of a run." in short
+    assert "The mean is lowest under contracts: $0, and the same under cash." in short
     assert f"It is clearly more under none by {left}" in short
 
 
@@ -195,8 +196,9 @@ def test_losses_at_later_prices_add_up_a_runs_waves(tmp_path: Path):
     assert isinstance(found, Section)
     net = next(t for t in found.tables if t.name == "later-net").data
     assert list(net["value"]) == [7.0, -7.0]
-    assert "$7.00" in found.reading[0]
-    assert "-$7.00" in found.reading[0]
+    # Half of 14 at once; from 7 to -7 by what prices did.
+    assert "together $7.00 (" in found.reading[0]
+    assert "-$14.0 (" in found.reading[0]
 
 
 def test_the_gap_between_counterfactuals_is_that_of_the_whole_run(tmp_path: Path):

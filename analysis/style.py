@@ -227,6 +227,10 @@ def usd_axis(axis: Axis, label: str, log: bool = False) -> None:
         log_ticks(axis)
 
 
+_CARD_TICKS = 7
+"""Decades that can be named on a card without touching each other."""
+
+
 def log_ticks(axis: Axis) -> None:
     """Ticks at decades; at 1, 2 and 5 where there are few decades."""
     low, high = axis.get_view_interval()
@@ -235,7 +239,8 @@ def log_ticks(axis: Axis) -> None:
         axis.set_minor_locator(NullLocator())
         return
     subs = (1.0,) if high > 300.0 * low else (1.0, 2.0, 5.0)
-    axis.set_major_locator(LogLocator(base=10.0, subs=subs, numticks=10))
+    ticks = _CARD_TICKS if is_card() else 10
+    axis.set_major_locator(LogLocator(base=10.0, subs=subs, numticks=ticks))
     axis.set_minor_locator(LogLocator(base=10.0, subs=range(1, 10), numticks=10))
     axis.set_minor_formatter(NullFormatter())
 

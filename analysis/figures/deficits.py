@@ -47,6 +47,7 @@ def draw_deficits(batch: Batch) -> Figure:
     below = 0.75 + 0.34 * len(samples)
     if style.is_card() and len(samples) > _MOST_CURVES:
         figure, summary = style.new_figure(0.6 + below, title)
+        summary.set_xscale("log")
         marks = _draw_summary(summary, samples, batch.policies)
         style.finish(figure, f"{style.about(batch)} {_explanation(samples)}", marks)
         return figure

@@ -46,9 +46,11 @@ def draw_fund(
         style.nothing_to_show(axes, "No run needed a fund.")
         style.finish(figure, style.about(batch))
         return figure
-    figure, grid = style.new_figure(4.1, title, columns=len(panels), squeeze=False)
-    looks = style.policy_styles(batch.policies)
     policies = list(dict.fromkeys(curves["policy"]))
+    # Room for the rows of the legend, some five names each.
+    height = 4.1 + 0.24 * (len(policies) // 5)
+    figure, grid = style.new_figure(height, title, columns=len(panels), squeeze=False)
+    looks = style.policy_styles(batch.policies)
     for name, axes in zip(panels, grid[0], strict=True):
         axes.set_title(_TITLES[name])
         for policy in policies:

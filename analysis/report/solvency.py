@@ -183,8 +183,12 @@ def _fund_told(sizes: pd.DataFrame) -> list[str]:
     other = sizes["size_usd"].drop(first)
     if len(other):
         low, high = (str(name) for name in (other.idxmin(), other.idxmax()))
-        ends = [f"{notation.usd(other[name])} under {name}" for name in {low: 0, high: 0}]
-        reading.append(f"Under the others it is {' to '.join(ends)}.")
+        ends = [
+            f"{notation.usd(other[name])} under {name}"
+            for name in dict.fromkeys((low, high))
+        ]
+        span = "it goes from" if len(ends) > 1 else "it is"
+        reading.append(f"Under the others {span} {' to '.join(ends)}.")
     few = sizes[np.isinf(sizes["size_high_usd"])]
     if len(few):
         reading.append(

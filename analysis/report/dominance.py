@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from analysis import notation
@@ -54,6 +56,8 @@ def _percent(share: float) -> str:
 
 def _told(pairs: pd.DataFrame) -> list[str]:
     """Who is lighter than most others in most runs, and how many pairs stay open."""
+    if len(pairs) <= _FEW_PAIRS:
+        return [_pair_told(row) for row in pairs.to_dict("records")]
     wins: dict[str, int] = {}
     for row in pairs.to_dict("records"):
         for winner, side in ((row["first"], "first"), (row["second"], "second")):
@@ -80,3 +84,16 @@ def _told(pairs: pd.DataFrame) -> list[str]:
 
 
 _MOST = 0.5
+_FEW_PAIRS = 3
+
+
+def _pair_told(row: dict[str, Any]) -> str:
+    """Of two burdens, which is lighter more often, and how often."""
+    is_first = row["first_lighter"] >= row["second_lighter"]
+    names = (row["first"], row["second"])
+    lighter, heavier = names if is_first else names[::-1]
+    side = "first_lighter" if is_first else "second_lighter"
+    share = words.bracketed(
+        row[side], row[f"{side}_low"], row[f"{side}_high"], notation.share
+    )
+    return f"The burden is lighter under {lighter} than under {heavier} in {share} of runs."

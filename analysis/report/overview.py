@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
@@ -176,7 +177,9 @@ def three_goals(told: Told) -> Section | Missing:
         return Missing(question, "fewer than two policies have all three measures")
     front = [one.policy for one in standings if one.on_front]
     goals = [Goal(m.label, m.unit, m.better, told.of(m.column)) for m in measures]
-    pairs = ((goals[0], goals[1]), (goals[0], goals[2]), (goals[1], goals[2]))
+    # What is the same everywhere is no axis: there is nothing to choose along it.
+    varied = [goal for goal in goals if goal.summary["value"].nunique() > 1]
+    pairs = list(combinations(varied, 2))
     titles = [f"{a.label} against {b.label.lower()}" for a, b in pairs]
     figures = {
         title: draw_front(title, a, b, front)
@@ -234,25 +237,30 @@ def _regime_told(told: Told, regimes: pd.DataFrame) -> str:
         "open": "which holds zero: whether the scenario lies in the structural-deficit "
         "regime cannot be told",
     }[row["verdict"]]
-    sides = regimes["verdict"].value_counts()
-    all_same = len(sides) == 1
-    others = "The verdict is the same under every policy." if all_same else (
-        "By policy: " + ", ".join(f"{n} {_VERDICTS[v]}" for v, n in sides.items()) + "."
-    )  # fmt: skip
+    all_same = regimes["verdict"].nunique() == 1
+    others = "The verdict is the same under every policy."
+    if not all_same:
+        found = regimes.groupby("verdict", sort=False).groups
+        parts = [
+            f"{_VERDICTS[one]} under {words.names([str(name) for name in names])}"
+            for one, names in found.items()
+        ]
+        others = f"By policy: {'; '.join(parts)}."
     return (
         f"Regime: under {policy} a run's mean deficit is {deficit} and its mean fee "
         f"revenue {fees}; the difference is {notation.usd(apart.mean)} ({ends}), "
-        f"{verdict}. {others} At the pace of the run, the fees of "
-        f"{_pace(told, row)} pay for one mean deficit."
+        f"{verdict}. {others}{_pace(told, row)}"
     )
 
 
 def _pace(told: Told, row: pd.Series) -> str:
-    """How long the venue earns a mean deficit at the pace of its runs."""
-    if not row["fees"][0] > 0:
-        return "no time"
+    """How long the venue earns a mean deficit at the pace of its runs, of one crash."""
+    episodes = int(told.batch.scenario.get("episodes", {}).get("count", 1))
+    if episodes > 1 or not row["fees"][0] > 0:
+        return ""
     duration = float(told.batch.scenario["time"]["duration_s"])
-    return notation.duration(duration * row["deficit"][0] / row["fees"][0])
+    earned = notation.duration(duration * row["deficit"][0] / row["fees"][0])
+    return f" At the pace of the run, the fees of {earned} pay for one mean deficit."
 
 
 _VERDICTS = {"structural": "structural", "covered": "outside", "open": "cannot be told"}

@@ -73,9 +73,11 @@ def covered(told: Told, _: Lazy) -> Answer:
     figures = {
         "What became of the deficit": draw_shares(
             question, parts, colours, "Share of all runs' deficits"
-        ),
-        "What was left at the end": draw_dots(question, {"": residual}, label, "usd"),
+        )
     }
+    if residual["value"].any():
+        title = "What was left at the end"
+        figures[title] = draw_dots(question, {"": residual}, label, "usd")
     reading = words.ranking(told.values("residual_usd"), told.measure("residual_usd"))
     left = told.of("has_residual")
     never = [str(name) for name, row in left.iterrows() if row["value"] == 0]
@@ -106,7 +108,8 @@ def time_to_cover(told: Told, _: Lazy) -> Answer:
     short = told.finished[told.finished["waves"] > 0]
     if short.empty:
         return Missing(question, "no finished run had a wave")
-    duration = float(told.batch.scenario["time"]["duration_s"])
+    longest = short["time_to_cover_s"].max()
+    duration = max(float(told.batch.scenario["time"]["duration_s"]), longest)
     times = [t for t in _TIMES if t < duration]
     rows = {}
     for name in told.policies:

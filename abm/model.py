@@ -212,7 +212,6 @@ class Trader(mesa.Agent):  # type: ignore[misc]
         principal = int(world.ledger.accounts[self.account]["principal"])
         withdraw(world.ledger, self.account, amount, equity - principal)
 
-
     # --- as strategies do ---------------------------------------------------------------
 
     def open_account(self, cash_usd: float = 0.0) -> int:

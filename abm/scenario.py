@@ -580,7 +580,12 @@ class Scenario(Part):
                 "depth_usd": tail.depth_usd(rank),
             }
             found[tail.name(rank)] = template.model_copy(update=sizes)
-        return found
+        if (scale := self.makers.depth_scale) == 1.0:
+            return found
+        return {
+            name: market.model_copy(update={"depth_usd": scale * market.depth_usd})
+            for name, market in found.items()
+        }
 
     def played_tables(self) -> dict[str, dict[str, Any]]:
         """The tables of the strategies that are played, by name; empty without one."""

@@ -46,7 +46,7 @@ FLOORS = (
     ),
     ("model", "playground", "warm"),
     ("gaming", "montecarlo"),
-    ("exposure",),
+    ("exposure", "theory"),
     ("api",),
     ("cli",),
 )

@@ -6,14 +6,17 @@ import sys
 
 from abm.cli import (
     exposure,
+    facts,
     fund,
     game,
     policies,
     reading,
     report,
+    robustness,
     running,
     search,
     stress,
+    theory,
     wave,
 )
 from abm.cli.common import app
@@ -21,15 +24,18 @@ from abm.cli.common import app
 __all__ = [
     "app",
     "exposure",
+    "facts",
     "fund",
     "game",
     "main",
     "policies",
     "reading",
     "report",
+    "robustness",
     "running",
     "search",
     "stress",
+    "theory",
     "wave",
 ]
 

@@ -32,7 +32,7 @@ from abm.cli.running import (
     Workers,
     free_folder,
     interruptible,
-    overrides_of,
+    options_as_overrides,
 )
 
 
@@ -112,7 +112,9 @@ def run(
         from abm.warm import warm_up
 
         options = {"strategies": strategy, "adopters": adopters}
-        loaded = loading.load(config, overrides_of(overrides, runs, seed, policy), options)
+        loaded = loading.load(
+            config, options_as_overrides(overrides, runs, seed, policy), options
+        )
         folder = out or free_folder(loaded.name)
         warm_up(quiet=as_json)
         with interruptible(folder):

@@ -224,7 +224,7 @@ class Own(NamedTuple):
         return np.where(self.account[place] == account, self.owner[place], NONE)
 
 
-def check(rows: Array, own: Own, n_ticks: Array) -> Array:
+def check(rows: Array, own: Own, n_ticks: Array, most_lots: Array) -> Array:
     """Whose each action is, once all that can be said without the ledger is right.
 
     Parameters
@@ -232,26 +232,28 @@ def check(rows: Array, own: Own, n_ticks: Array) -> Array:
     rows : structured array of `ACTION`
     own : Own
         The accounts of the strategy's adopters.
-    n_ticks : array of int64, shape (markets,)
+    n_ticks, most_lots : array of int64, shape (markets,)
+        Prices of each market's grid, and the largest order that can be counted.
 
     Raises
     ------
     RefusedError
         Naming the first action that is wrong, and what would be right.
     """
-    owner = _owners(rows, rows["account"], own)
+    owner = owners(rows, rows["account"], own)
     _refuse(rows, owner == NONE, lambda r: f"account {r['account']} is not one's own")
     goes = np.isin(rows["code"], (PAY, MOVE))
-    to = np.where(goes, _owners(rows, rows["other"], own), owner)
+    to = np.where(goes, owners(rows, rows["other"], own), owner)
     _refuse(rows, to != owner, lambda r: f"account {r['other']} is not the same owner's")
     same = goes & (rows["other"] == rows["account"])
     _refuse(rows, same, lambda r: f"must go to another account than {r['account']}")
     sized = np.isin(rows["code"], (MOVE, ORDER))
     wrong = sized & ((rows["market"] < 0) | (rows["market"] >= len(n_ticks)))
-    most = len(n_ticks) - 1
-    _refuse(rows, wrong, lambda r: f"market {r['market']} must be from 0 to {most}")
-    wrong = sized & ((rows["lots"] == 0) | (np.abs(rows["lots"]) > _LARGEST))
-    _refuse(rows, wrong, lambda r: f"lots {r['lots']} must be a size, not 0")
+    last = len(n_ticks) - 1
+    _refuse(rows, wrong, lambda r: f"market {r['market']} must be from 0 to {last}")
+    most = np.where(sized, most_lots[np.where(sized, rows["market"], 0)], _LARGEST)
+    wrong = sized & ((rows["lots"] == 0) | (np.abs(rows["lots"]) > most))
+    _refuse(rows, wrong, lambda r: f"lots {r['lots']} must be a size that can be traded")
     wrong = (rows["amount"] < 0) | (rows["amount"] > _LARGEST)
     _refuse(rows, wrong, lambda r: f"amount {r['amount']} must not be negative")
     limited = (rows["code"] == ORDER) & (rows["kind"] != book.MARKET)
@@ -261,10 +263,13 @@ def check(rows: Array, own: Own, n_ticks: Array) -> Array:
     return owner
 
 
-def _owners(rows: Array, account: Array, own: Own) -> Array:
-    """Whose some accounts are, those among them that the answer itself opens."""
+def owners(rows: Array, account: Array, own: Own) -> Array:
+    """Whose some accounts are, handles of those that the answer itself opens, too."""
     opened = rows[rows["code"] == OPEN]
     beside = own.owner_of(opened["account"])
+    for i in np.flatnonzero(opened["account"] <= _FIRST_HANDLE):
+        before = _FIRST_HANDLE - int(opened["account"][i])
+        beside[i] = beside[before] if before < i else NONE
     handle = _FIRST_HANDLE - account
     is_handle = (account <= _FIRST_HANDLE) & (handle < len(opened))
     if not is_handle.any():

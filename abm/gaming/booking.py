@@ -41,6 +41,9 @@ _BEYOND_CASH = 2
 _BEYOND_MARGIN = 3
 _BEYOND_POSITION = 4
 
+_MOST = 2**60
+"""Quanta that an order may be worth at the highest price: twice it fits in 64 bits."""
+
 
 def booked(world: World, rows: Array, own: Own, move_ppm: int) -> tuple[World, Own]:
     """Book an answer.
@@ -66,7 +69,8 @@ def booked(world: World, rows: Array, own: Own, move_ppm: int) -> tuple[World, O
     RefusedError
         Naming the first action that is wrong, and what would be right.
     """
-    owner = check(rows, own, world.book.tops["size"])
+    n_ticks = world.book.tops["size"]
+    owner = check(rows, own, n_ticks, _MOST // (n_ticks * world.markets.specs["unit"]))
     world, own, rows = _with_accounts(world, rows, own, owner)
     n_orders = int((rows["code"] == ORDER).sum())
     n_moves = int((rows["code"] == MOVE).sum())

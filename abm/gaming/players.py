@@ -15,7 +15,6 @@ import numpy as np
 
 from abm.adl.guard import in_words
 from abm.adl.policy import Policy
-from abm.gaming import groups
 from abm.gaming.actions import (
     DEPOSIT,
     MOVE,
@@ -24,8 +23,10 @@ from abm.gaming.actions import (
     Own,
     RefusedError,
     StrategyError,
+    owners,
 )
 from abm.gaming.booking import booked
+from abm.gaming.groups import adopters, of_accounts
 from abm.gaming.looking import NEVER_SHOWN, move_ppm, own_view, public_view, shown_now
 from abm.gaming.strategies import Memory, Strategy, build_strategy
 from abm.gaming.view import View
@@ -70,11 +71,22 @@ class Team:
     volume: int = 0
     slippage: int = 0
 
-    def fork(self) -> Team:
-        """The same, with a memory and accounts of its own."""
+    def fork(self, now_s: float) -> Team:
+        """The same, with a memory and accounts of its own.
+
+        Raises
+        ------
+        StrategyError
+            If its memory cannot be copied.
+        """
+        try:
+            memory = copy.deepcopy(self.memory)
+        except Exception as error:
+            reason = f"its memory cannot be copied: {in_words(error)}"
+            raise StrategyError(self.name, now_s, reason) from error
         return replace(
             self,
-            memory=copy.deepcopy(self.memory),
+            memory=memory,
             brought=self.brought.copy(),
             peak=self.peak.copy(),
         )
@@ -89,10 +101,10 @@ class Team:
         worth : array of int64, shape (markets,)
             Quanta a lot.
         """
-        money = rows[np.isin(rows["code"], (DEPOSIT, WITHDRAW))]
-        owner = self.own.owner_of(money["account"])
-        sign = np.where(money["code"] == DEPOSIT, 1, -1)
-        np.add.at(self.brought, owner, sign * money["amount"])
+        money = np.isin(rows["code"], (DEPOSIT, WITHDRAW))
+        owner = owners(rows, rows["account"], self.own)[money]
+        sign = np.where(rows["code"][money] == DEPOSIT, 1, -1)
+        np.add.at(self.brought, owner, sign * rows["amount"][money])
         np.maximum(self.peak, self.brought, out=self.peak)
         moves = rows[rows["code"] == MOVE]
         self.volume += 2 * int((np.abs(moves["lots"]) * worth[moves["market"]]).sum())
@@ -141,7 +153,7 @@ class Players:
         self.every = 0 if self.honest else max(1, every)
         kinds = [i for i, name in enumerate(scenario.kinds) if name in gaming.kinds]
         may = kinds if gaming.kinds else range(len(scenario.kinds))
-        self.groups = groups.adopters(world, gaming.play, may)
+        self.groups = adopters(world, gaming.play, may)
         strategies = built(scenario)
         self.teams = [
             _team(world, name, strategies[name], self.groups, i)
@@ -149,6 +161,7 @@ class Players:
         ]
         self.capacity: Array | None = None
         self.wealth_start = self.wealth(world)
+        self._now_s = 0.0
         self._sent: list[Sent] = []
         self._shown = NEVER_SHOWN
 
@@ -166,7 +179,7 @@ class Players:
     def fork(self) -> Players:
         """The same past, with a future of its own."""
         other = copy.copy(self)
-        other.teams = [team.fork() for team in self.teams]
+        other.teams = [team.fork(self._now_s) for team in self.teams]
         other._sent = list(self._sent)
         return other
 
@@ -181,6 +194,7 @@ class Players:
             If a strategy fails, or answers what must not be booked.
         """
         public = self._public(world, policy)
+        self._now_s = public.now_s
         worth = world.markets.state["mark"] * world.markets.specs["unit"]
         for number, team in enumerate(self.teams):
             if not len(team.traders):
@@ -189,13 +203,13 @@ class Players:
             if not answer.count:
                 continue
             first = int(world.logs.counts[0]["inbox"])
-            rows, now_s = answer.rows(), public.now_s
+            rows = answer.rows()
             try:
                 world, team.own = booked(
                     world, rows, team.own, move_ppm(self.scenario, world)
                 )
             except RefusedError as error:
-                raise StrategyError(team.name, now_s, str(error)) from error
+                raise StrategyError(team.name, self._now_s, str(error)) from error
             team.note(rows, worth)
             last = int(world.logs.counts[0]["inbox"])
             if last > first:
@@ -226,7 +240,7 @@ class Players:
     def group_of(self, world: World) -> Array:
         """The team of every account, or what comes after: others, makers; `NONE`."""
         count = len(self.teams)
-        return groups.of_accounts(world, self.groups, count, count + 1)
+        return of_accounts(world, self.groups, count, count + 1)
 
     def wealth(self, world: World) -> Array:
         """Equity of each team, the others and the makers, with what was taken out.

@@ -66,8 +66,9 @@ def approximate(
     for step in range(steps):
         now = shares[-1]
         found = np.asarray(payoffs(now, step), float)
-        mean = np.nansum(now * found) / now[np.isfinite(found)].sum()
-        ahead = np.where(np.isfinite(found), found - mean, 0.0)
+        known = np.isfinite(found)
+        mean = np.average(found[known], weights=now[known]) if known.any() else 0.0
+        ahead = np.where(known, found - mean, 0.0)
         earned.append(ahead)
         scale = np.sqrt(np.mean(np.square(earned))) or 1.0
         size = first_step / (step + 1) ** EXPONENT

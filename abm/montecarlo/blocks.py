@@ -109,13 +109,14 @@ def _under(
     begun: Beginning, looks: Looks,
 ) -> _Ran:  # fmt: skip
     """Fork the past and run on under a policy."""
-    scenario, outputs, engine = plan.scenario, plan.scenario.outputs, past.fork(policy)
+    scenario, outputs = plan.scenario, plan.scenario.outputs
     appraises = run < outputs.counterfactual_of_first_runs
     audited = run < outputs.audit_of_first_runs
     watch = Watch(policy, outputs.horizons_s, appraises=appraises)
-    engine.watcher = watch
     looks = looks.fork()
     try:
+        engine = past.fork(policy)
+        engine.watcher = watch
         if engine.players is not None and engine.players.reads_policy:
             looks.run_to_wave(engine, scenario.time.steps)
         look = looks.run_to_first_call(engine, scenario.time.steps)

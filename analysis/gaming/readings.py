@@ -108,6 +108,8 @@ def mass(table: pd.DataFrame, least: Materiality) -> list[str]:
     harmed = rows[rows["harm_low"] > least.harm]
     bounded = rows[rows["harm_high"] < least.harm]
     counts = notation.share(least.harm)
+    if rows["harm"].isna().all():
+        return ["There are too few runs in the tail to say what the venue loses."]
     found = [
         f"With {notation.share(share)} of the traders playing, the venue's expected "
         f"shortfall changes by {_signed_share(rows['harm'].median())} in the median cell. "

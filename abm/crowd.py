@@ -152,7 +152,11 @@ class Question(NamedTuple):
         return range(start, start + int(self.table.report_runs))
 
 
-_FILES = {"spread": _SpreadFile, "attack": _AttackFile, "commit": _CommitFile}
+_FILES: dict[str, type[Part]] = {
+    "spread": _SpreadFile,
+    "attack": _AttackFile,
+    "commit": _CommitFile,
+}
 
 
 def load(

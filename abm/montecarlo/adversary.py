@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import differential_evolution
+from scipy.optimize import Bounds, differential_evolution
 
 from abm import crowd
 from abm.contest import playing
@@ -131,8 +131,10 @@ class _Search:
         dimensions = len(table.over)
         first = np.random.default_rng(table.seed).random((table.population, dimensions))
         first[0] = 0.5
+        # scipy's stubs know nothing of functions of a whole generation.
+        losses: Any = self._losses
         differential_evolution(
-            self._losses, [(0.0, 1.0)] * dimensions, maxiter=table.generations - 1,
+            losses, Bounds(np.zeros(dimensions), np.ones(dimensions)), maxiter=table.generations - 1,
             init=first, rng=table.seed, polish=False, vectorized=True, updating="deferred",
             tol=0.0, atol=0.0,
         )  # fmt: skip

@@ -88,6 +88,8 @@ def _short(share: float) -> str:
     points = 1e4 * share
     if abs(points) >= 99.5:
         return f"{100 * share:.1f}%" if abs(share) < 0.0995 else f"{100 * share:.0f}%"
+    if abs(points) < 0.05:
+        return "0"
     return f"{points:.1f}" if abs(points) < 9.95 else f"{points:.0f}"
 
 
@@ -118,11 +120,12 @@ def draw_trade_offs(
         left.plot(mine["cost"], mine["gross"], **look)
         right.plot(mine["harm"], mine["gain"], **look)
     for axes in (left, right):
+        axes.margins(0.06)
         axes.axhline(0.0, color=style.QUIET, lw=0.8)
         axes.axvline(0.0, color=style.QUIET, lw=0.8)
     left.axline((0.0, 0.0), slope=1.0, color=style.QUIET, lw=0.9, ls=(0, (4, 3)))
     left.set_title("Above the dashed line it pays")
-    right.set_title("Upper right: the player gains, the venue loses")
+    right.set_title("Upper right: player gains, venue loses")
     for axes, (across, up) in (
         (left, ("Cost: fees and slippage", "Gain before costs")),
         (right, ("Rise of the venue's expected shortfall", "Net gain")),

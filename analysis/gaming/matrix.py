@@ -23,7 +23,7 @@ from analysis.intervals import LEVEL, Interval, ratio_parts
 
 Floats = npt.NDArray[np.float64]
 
-TAIL = 0.2
+TAIL = 0.25
 """The expected shortfall is the mean over so large a share of the worst runs."""
 _FEWEST_IN_TAIL = 5
 

@@ -8,7 +8,7 @@ import pytest
 
 from abm.montecarlo.store import StoreError
 from analysis.gaming import verdict as verdicts
-from analysis.gaming.matrix import matrix, tail_parts
+from analysis.gaming.matrix import TAIL, matrix, tail_parts
 from analysis.gaming.reading import open_contest
 from analysis.gaming.render import matrix as render
 from analysis.intervals import expected_shortfall
@@ -64,7 +64,7 @@ def test_noise_makes_the_runs_say_nothing(tmp_path: Path):
 
 
 def test_too_few_runs_in_the_tail_leave_the_harm_unknown(tmp_path: Path):
-    folder = make_contest(tmp_path / "made", EFFECTS, runs=20)
+    folder = make_contest(tmp_path / "made", EFFECTS, runs=16)
     table = matrix(open_contest(folder))
     assert table["harm"].isna().all()
     assert _cell(table, "dodge", "queue")["verdict"] == verdicts.EXPLOITABLE
@@ -73,7 +73,7 @@ def test_too_few_runs_in_the_tail_leave_the_harm_unknown(tmp_path: Path):
 @pytest.mark.parametrize("runs", [25, 37, 60])
 def test_parts_of_a_tail_average_to_the_expected_shortfall(runs: int):
     values = pd.Series(np.random.default_rng(runs).lognormal(0.0, 2.0, runs))
-    assert tail_parts(values).mean() == pytest.approx(expected_shortfall(values, 0.2))
+    assert tail_parts(values).mean() == pytest.approx(expected_shortfall(values, TAIL))
 
 
 def test_the_table_fits_a_terminal_and_explains_its_signs(tmp_path: Path):

@@ -105,8 +105,9 @@ def _ranks(score: Array, rows: Array) -> Array:
     """
     score = score if score.ndim == 1 else score[:, 0]
     rising, asked = np.sort(score), score[rows]
-    above = len(score) - np.searchsorted(rising, asked, "right")
-    least = len(score) - np.searchsorted(rising, asked, "left")
+    rising = rising[: len(score) - np.count_nonzero(np.isnan(score))]
+    above = len(rising) - np.searchsorted(rising, asked, "right")
+    least = len(rising) - np.searchsorted(rising, asked, "left")
     # Sorting values is far quicker than sorting rows, and enough where none are equal.
     if np.array_equal(above + 1, least) and not np.isnan(asked).any():
         return np.asarray(least)

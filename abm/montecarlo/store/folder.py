@@ -34,7 +34,7 @@ def _file(folder: Path, table: str, block: int) -> Path:
     return folder / f"{table}.parquet" / f"block-{block:06d}.parquet"
 
 
-def write_block(folder: Path, block: int, files: Mapping[str, bytes]) -> dict[str, str]:
+def write_block(folder: Path, block: int, files: Mapping[str, pa.Buffer]) -> dict[str, str]:
     """Write all files of a block; each appears whole or not at all.
 
     Returns

@@ -15,6 +15,7 @@ from abm.cli import (
     running,
     search,
     stress,
+    theory,
     wave,
 )
 from abm.cli.common import app
@@ -32,6 +33,7 @@ __all__ = [
     "running",
     "search",
     "stress",
+    "theory",
     "wave",
 ]
 

@@ -75,7 +75,7 @@ def episodes(told: Told, _: Lazy) -> Answer:
     figures, given = {}, []
     told_of = (
         ("deficit_usd", "Deficit of each crash", "usd"),
-        ("kept", "Lifetime value that stays", "share"),
+        ("kept", "Lifetime value, of that before the first crash", "share"),
     )
     for column, title, unit in told_of:
         found = {name: _by_episode(rows.loc[name], column) for name in names}
@@ -87,7 +87,10 @@ def episodes(told: Told, _: Lazy) -> Answer:
         wide.index.name = "policy"
         given.append(Table(f"episodes-{column.removesuffix('_usd')}", title, wide, data))
     reading = _compounding(told, names)
-    note = "Means over runs with 95% intervals. Who left before a crash is not in the next."
+    note = (
+        "Means over runs with 95% intervals. Who left before a crash is not in the next; "
+        "newcomers and gains can lift the value above that before the first crash."
+    )
     return Section("episodes", question, reading, figures, given, note)
 
 

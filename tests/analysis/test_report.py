@@ -245,9 +245,7 @@ def test_two_batches_are_held_against_each_other_by_seed(tmp_path: Path):
     out = write_comparison(*pair_of_batches(tmp_path), tmp_path / "both.html", quiet=True)
     page = PageReader(out.read_text("utf-8"))
     short = page.texts["in-short"]
-    assert (
-        "Deficit in made (B): the same under same; higher under more (by $50.0); " in short
-    )
+    assert "Deficit in made (B): the same under same; higher under more by $50.0; " in short
     assert "cannot be told apart under noise" in short
     assert "The scenarios differ in 1 key" in short
     assert "time.duration_s" in short

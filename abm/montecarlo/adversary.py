@@ -134,9 +134,9 @@ class _Search:
         # scipy's stubs know nothing of functions of a whole generation.
         losses: Any = self._losses
         differential_evolution(
-            losses, Bounds(np.zeros(dimensions), np.ones(dimensions)), maxiter=table.generations - 1,
-            init=first, rng=table.seed, polish=False, vectorized=True, updating="deferred",
-            tol=0.0, atol=0.0,
+            losses, Bounds(np.zeros(dimensions), np.ones(dimensions)),
+            maxiter=table.generations - 1, init=first, rng=table.seed, polish=False,
+            vectorized=True, updating="deferred", tol=0.0, atol=0.0,
         )  # fmt: skip
 
     def report(self) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Estimate(NamedTuple):
 class Effort:
     """How much is generated: books of each kind, the largest size, the first seed."""
 
-    books: int = 400
+    books: int = 200
     largest: int = 200_000
     seed: int = 1
 

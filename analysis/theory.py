@@ -369,8 +369,8 @@ def _duration(part: Part) -> str:
         f"{_value(part, 'up to 10 s', 'valued 0 s', 'too much')} at once to "
         f"{_value(part, 'up to 10 s', 'valued 5 s', 'too much')} five seconds later, since "
         "the need counts what earlier calls raised as it was then, and the loss of who "
-        "paid it as it is later. So duration decides, as predicted, but waves without it do not "
-        "fall short; drift adds little."
+        "paid it as it is later. So duration decides, as predicted, but waves without it "
+        "do not fall short; drift adds little."
     )
 
 

@@ -59,7 +59,7 @@ def of_run(
     engine: Engine,
     episodes: Sequence[Episode],
     names: Names,
-    more: Mapping[str, float],
+    more: Mapping[str, Any],
     burdens: Sequence[Burden],
     retention: Retention,
     *,

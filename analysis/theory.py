@@ -216,7 +216,9 @@ def _anchor(name: str, title: str) -> str:
 
 def _section(part: Part, figures: list[tuple[str, str]]) -> str:
     lines = [f"## {_heading(part.name, part.title)}\n"]
-    lines += [f"**{label}.** {text}\n" for label, text in part.told.items()]
+    lines += [
+        f"**{label}.** {text[:1].upper()}{text[1:]}\n" for label, text in part.told.items()
+    ]
     if said := reading(part):
         lines.append(f"**In short.** {said}\n")
     lines += [f"![{alt}]({path})\n" for path, alt in figures]

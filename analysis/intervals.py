@@ -25,7 +25,8 @@ _FEWEST_VALUES = 5
 _FEWEST_IN_TAIL = 2.0
 _ONE = 1.0 - 1e-9
 _MOST_VALUES = 2_000
-_CHUNK = 4_000_000
+_CHUNK = 400_000
+"""Numbers drawn at a time: memory does not grow with the values."""
 
 
 class Interval(NamedTuple):

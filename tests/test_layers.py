@@ -26,6 +26,8 @@ FLOORS = (
         "design",
         "sweep",
         "search",
+        "contest",
+        "crowd",
     ),
     ("market", "traders", "venue"),
     ("genesis", "step", "account", "episodes"),

@@ -200,7 +200,7 @@ class Computed(NamedTuple):
     """A block that is computed but not yet written: its files' contents by table."""
 
     failed: int
-    files: dict[str, bytes]
+    files: dict[str, pa.Buffer]
     values: list[float]
 
     def write(self, folder: Path, block: Block) -> Done:

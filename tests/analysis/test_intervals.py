@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -198,3 +200,14 @@ def test_parts_of_a_ratio_have_its_mean_and_its_error():
     ends = intervals.ratio_interval(above, below)
     assert intervals.mean_interval(parts) == pytest.approx(ends, rel=0.01)
     assert intervals.ratio_parts(below * 0.0, below * 0.0).isna().all()
+
+
+def test_resampling_takes_no_more_memory_for_more_values():
+    peaks = []
+    for rows in (200, 2_000):
+        values = np.random.default_rng(1).normal(size=(rows, 6))
+        tracemalloc.start()
+        intervals.mean_intervals(values)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 5e6

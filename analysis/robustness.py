@@ -61,6 +61,8 @@ def verdicts(batch: Batch, column: str) -> pd.Series:
 def robustness(batches: Mapping[str, Batch]) -> pd.DataFrame:
     """Hold every variant's rankings against the base's, which comes first.
 
+    Variants of which nothing has been run yet are left out.
+
     Returns
     -------
     DataFrame
@@ -77,10 +79,12 @@ def robustness(batches: Mapping[str, Batch]) -> pd.DataFrame:
         base_means = values_of(base, column).mean()
         for variant, batch in batches.items():
             row: dict[str, Any] = {"measure": measure, "variant": variant}
-            row["runs"] = int(batch.manifest["runs"])
+            if not batch.manifest["blocks"]:
+                continue
             found = known if variant == base_name else verdicts(batch, column)
-            means = values_of(batch, column).mean()
-            rows.append(row | _held(known, found) | _ranked(base_means, means))
+            values = values_of(batch, column)
+            row["runs"] = len(values)
+            rows.append(row | _held(known, found) | _ranked(base_means, values.mean()))
     return pd.DataFrame(rows).set_index(["measure", "variant"])
 
 
@@ -150,7 +154,8 @@ def to_markdown(batches: Mapping[str, Batch], table: pd.DataFrame) -> str:
         f"| variant | runs | {' | '.join(measures)} | scenario SHA-256 |",
         f"| --- |{' --- |' * (len(measures) + 2)}",
     ]
-    for variant, batch in batches.items():
+    for variant in table.index.unique("variant"):
+        batch = batches[variant]
         rows = [table.loc[(measure, variant)] for measure in measures]
         cells = [variant, str(rows[0]["runs"]), *(cell(row) for row in rows)]
         lines.append(f"| {' | '.join(cells)} | {batch.manifest['scenario_sha256'][:16]} |")

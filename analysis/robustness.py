@@ -31,7 +31,8 @@ MEASURES = {
 }
 """Headline measures and their columns in the table of runs."""
 
-COUNTS = ("pairs", "kept", "reversed", "unclear")
+FEWEST_RUNS = 5
+"""With fewer there is no interval of a mean, so nothing could be told apart."""
 
 
 def values_of(batch: Batch, column: str) -> pd.DataFrame:
@@ -61,7 +62,7 @@ def verdicts(batch: Batch, column: str) -> pd.Series:
 def robustness(batches: Mapping[str, Batch]) -> pd.DataFrame:
     """Hold every variant's rankings against the base's, which comes first.
 
-    Variants of which nothing has been run yet are left out.
+    Variants with too few runs yet for an interval are left out.
 
     Returns
     -------
@@ -81,8 +82,10 @@ def robustness(batches: Mapping[str, Batch]) -> pd.DataFrame:
             row: dict[str, Any] = {"measure": measure, "variant": variant}
             if not batch.manifest["blocks"]:
                 continue
-            found = known if variant == base_name else verdicts(batch, column)
             values = values_of(batch, column)
+            if len(values) < FEWEST_RUNS:
+                continue
+            found = known if variant == base_name else verdicts(batch, column)
             row["runs"] = len(values)
             rows.append(row | _held(known, found) | _ranked(base_means, values.mean()))
     return pd.DataFrame(rows).set_index(["measure", "variant"])

@@ -37,7 +37,8 @@ def draw_robustness(batches: Mapping[str, Batch], table: pd.DataFrame) -> Figure
     words = (
         "Share of the pairs of rules that can be told apart in the base (95% interval of "
         "the paired difference) that are clearly in the same order, and how many are "
-        f"clearly in the other; the rest cannot be told apart. {style.about(base)}"
+        f"clearly in the other; the rest cannot be told apart. Base: scenario {base.name}, "
+        f"{table['runs'].iloc[0]} runs, first seed {base.manifest['first_seed']}."
     )
     style.finish(figure, words)
     return figure

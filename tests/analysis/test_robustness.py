@@ -53,7 +53,8 @@ def test_a_variant_with_fewer_policies_is_held_against_those_it_has():
 def test_a_variant_that_has_not_been_run_yet_is_left_out():
     later = Told({"a": SHOCK, "b": SHOCK})
     later.manifest["blocks"] = {}
-    batches = {"base": BASE, "later": later}
+    begun = Told({"a": SHOCK[:4], "b": SHOCK[:4]})
+    batches = {"base": BASE, "later": later, "begun": begun}
     table = robustness.robustness(batches)
     assert list(table.index.unique("variant")) == ["base"]
     assert "| later |" not in robustness.to_markdown(batches, table)

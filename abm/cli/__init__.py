@@ -8,6 +8,7 @@ from abm.cli import (
     exposure,
     facts,
     fund,
+    game,
     policies,
     reading,
     report,
@@ -15,6 +16,7 @@ from abm.cli import (
     running,
     search,
     stress,
+    theory,
     wave,
 )
 from abm.cli.common import app
@@ -24,6 +26,7 @@ __all__ = [
     "exposure",
     "facts",
     "fund",
+    "game",
     "main",
     "policies",
     "reading",
@@ -32,6 +35,7 @@ __all__ = [
     "running",
     "search",
     "stress",
+    "theory",
     "wave",
 ]
 

@@ -26,6 +26,7 @@ FLOORS = (
         "design",
         "sweep",
         "search",
+        "calibration",
     ),
     ("market", "traders", "venue"),
     ("genesis", "step", "account", "episodes"),

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import sys
 
-from abm.cli import exposure, fund, policies, reading, report, running, search, stress, wave
+from abm.cli import (
+    calibrate,
+    exposure,
+    fund,
+    policies,
+    reading,
+    report,
+    running,
+    search,
+    stress,
+    wave,
+)
 from abm.cli.common import app
 
 __all__ = [
     "app",
+    "calibrate",
     "exposure",
     "fund",
     "main",

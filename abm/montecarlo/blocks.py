@@ -16,8 +16,9 @@ from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
-from abm.measures.watch import Lookout, Watch
-from abm.montecarlo import course, extremes, foresight, horizons, store, tables
+from abm.measures.reactions import Tracker
+from abm.measures.watch import Lookout, Together, Watch
+from abm.montecarlo import course, extremes, foresight, horizons, moments, store, tables
 from abm.montecarlo.course import Beginning
 from abm.montecarlo.encoding import Encoder
 from abm.montecarlo.foresight import Looks
@@ -93,7 +94,8 @@ def _under(
     appraises = run < outputs.counterfactual_of_first_runs
     audited = run < outputs.audit_of_first_runs
     watch = Watch(policy, outputs.horizons_s, appraises=appraises)
-    engine.watcher = watch
+    tracker = Tracker() if outputs.moments else None
+    engine.watcher = Together([watch, tracker]) if tracker else watch
     try:
         look = looks.fork().run_to_first_call(engine, scenario.time.steps)
         more = {"shared_s": past.now_s}
@@ -105,6 +107,7 @@ def _under(
             engine, told, names, more, watch.finish(), scenario.retention,
             audited=audited,
         )  # fmt: skip
+        columns = moments.added(columns, engine, scenario, begun, tracker)
         columns = extremes.added(columns, engine, names, run, outputs)
         time = scenario.time.step_ms, scenario.time.steps
         case = horizons.of_run(engine.record.calls, columns["waves"], watch, time)

@@ -200,9 +200,10 @@ def page(index: Mapping[str, Any], batch: Batch, table: pd.DataFrame, command: s
         "![Targets and simulated moments](calibration.png)",
         "A moment is simulated as its mean over runs, or (\\*) its median where tails are "
         "so heavy that means do not settle; the interval is that of the mean or the "
-        "median, at 95%. *Runs in* is the share of runs whose own value lies in the range, *below* "
+        "median, at 95%. *Runs in* is the share of runs whose own value lies in the "
+        "range, *below* "
         "the share of runs that lie below what was measured: near 0% or 100%, the event "
-        "would be an outlier among the runs.",
+        "would be an outlier among runs.",
         _markdown(table),
         *_missed(table),
         "## What is not compared",

@@ -119,13 +119,11 @@ def of_markets(
 
 
 def _falls(fills: pd.DataFrame, markets: Sequence[str]) -> dict[str, float]:
-    """From the average price of a market's first wave to that of its lowest one."""
-    value = fills["notional_usd"].groupby([fills["market"], fills["wave"]]).sum()
-    size = (fills["notional_usd"] / fills["price_usd"]).groupby(
-        [fills["market"], fills["wave"]]
-    )
-    price = value / size.sum()
-    of_market = price.groupby(level="market")
+    """From the average price of a market's first batch to that of its lowest one."""
+    of_batch = [fills["market"], fills["time_s"]]
+    value = fills["notional_usd"].groupby(of_batch).sum()
+    size = (fills["notional_usd"] / fills["price_usd"]).groupby(of_batch).sum()
+    of_market = (value / size).groupby(level="market")
     several = of_market.size() > 1
     fall = (of_market.min() / of_market.first() - 1.0)[several]
     found = {f"fall@{name}": float(fall.get(name, np.nan)) for name in markets}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from abm.engine import Engine
-from abm.measures import moments, reactions
+from abm.measures import moments, population, reactions
 from abm.measures.reactions import Tracker
 from abm.montecarlo.course import Beginning
 from abm.montecarlo.tables import Columns
@@ -20,6 +20,10 @@ def added(
     tracker: Tracker | None,
 ) -> dict[str, Columns]:  # fmt: skip
     """The tables' columns of a finished run with its moments.
+
+    Besides those of what happened there are those of the crowd (``crowd.``): of as many
+    winners at random as were measured, whichever of them the rule reached (see
+    :mod:`abm.measures.population`).
 
     Parameters
     ----------
@@ -34,5 +38,7 @@ def added(
     trader = engine.world.ledger.accounts["trader"]
     found = moments.of_tables(told, trader, equity, list(scenario.markets))
     found |= reactions.moments(tracker.trace(), scenario.time.step_s)
+    crowd = population.moments_of_crowd(scenario, begun.seed)
+    found |= {f"crowd.{name}": value for name, value in crowd.items()}
     rows = {"moment": list(found), "value": np.array(list(found.values()))}
     return {**told, "moments": rows}

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from scipy import stats
 from scipy.stats import sobol_indices
 
 from abm.montecarlo.store import Batch, read_index
+from analysis.console import plain_console
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,14 +81,17 @@ def sensitivities(folder: str | Path, measures: Sequence[str]) -> pd.DataFrame:
         here = table[table["policy"] == policy].sort_values("point")
         for measure in measures:
             values = here[measure].to_numpy(float)
-            found = _indices(index["design"], here[keys], values)
+            found = indices_of(index["design"], here[keys], values)
             for key in keys:
                 rows.append({"policy": policy, "measure": measure, "key": key} | found[key])
     found = pd.DataFrame(rows, columns=["policy", "measure", "key", *INDICES])
     return found.set_index(["policy", "measure", "key"])
 
 
-def _indices(design: str, at: pd.DataFrame, values: Floats) -> dict[str, dict[str, float]]:
+def indices_of(
+    design: str, at: pd.DataFrame, values: Floats
+) -> dict[str, dict[str, float]]:
+    """What each column of `at` explains of the values at the points of a design."""
     if not np.isfinite(values).all() or np.ptp(values) == 0.0:
         return {key: {} for key in at}
     if design == "saltelli":
@@ -191,7 +194,7 @@ def render_responses(table: pd.DataFrame) -> str:
 def render_sensitivities(table: pd.DataFrame, design: str) -> str:
     """The table for a terminal, one block a policy and measure."""
     text = StringIO()
-    console = Console(file=text, width=100, highlight=False)
+    console = plain_console(text, 100)
     heads = ["Key", "Rank correlation"] if _by_rank(design) else ["Key", "Alone", "In all"]
     for (policy, measure), rows in table.groupby(level=["policy", "measure"], sort=False):
         shown = Table(*heads, box=box.SIMPLE, title=f"{measure} under {policy}")

@@ -35,7 +35,7 @@ FLOORS = (
     ("model", "playground", "warm"),
     ("measures",),
     ("gaming", "montecarlo"),
-    ("exposure",),
+    ("exposure", "theory"),
     ("api",),
     ("cli",),
 )

@@ -16,6 +16,7 @@ from abm.cli import (
     running,
     search,
     stress,
+    theory,
     wave,
 )
 from abm.cli.common import app
@@ -34,6 +35,7 @@ __all__ = [
     "running",
     "search",
     "stress",
+    "theory",
     "wave",
 ]
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from abm.montecarlo.store import Batch, StoreError, read_index
 from analysis import notation
+from analysis.console import plain_console
 from analysis.intervals import mean_interval, quantile_interval
 
 INDEX = "calibration.json"
@@ -158,7 +158,7 @@ def render(table: pd.DataFrame, title: str) -> str:
             "yes" if row["in_range"] else "no",
         )
     text = StringIO()
-    Console(file=text, width=_WIDTH, color_system=None).print(shown)
+    plain_console(text, _WIDTH).print(shown)
     foot = "*: median over runs, since means do not settle; else mean."
     return f"{text.getvalue().rstrip()}\n\n{verdict(table)} {foot}\n"
 
@@ -180,13 +180,18 @@ def count_of_runs(table: pd.DataFrame) -> int:
 # --- the page ---------------------------------------------------------------------------
 
 
-def page(index: Mapping[str, Any], batch: Batch, table: pd.DataFrame, command: str) -> str:
+def page(
+    index: Mapping[str, Any], batch: Batch, table: pd.DataFrame, command: str,
+    pictures: Sequence[str] = (),
+) -> str:  # fmt: skip
     """The table as a page in Markdown, with where it comes from and why targets are missed.
 
     Parameters
     ----------
     command : str
         What makes the page again.
+    pictures : sequence of str
+        Figures beside the page.
     """
     targets, manifest = index["targets"], batch.manifest
     first = manifest["first_seed"]
@@ -197,7 +202,7 @@ def page(index: Mapping[str, Any], batch: Batch, table: pd.DataFrame, command: s
         f"{verdict(table)} Entries in range in every moment: {', '.join(ids[ids].index)}.",
         f"Written by `{command}`: scenario `{batch.name}` (SHA-256 "
         f"`{manifest['scenario_sha256']}`), policy `{batch.policies[0]}`, seeds {seeds}.",
-        "![Targets and simulated moments](calibration.png)",
+        *(f"![Targets and simulated moments]({name})" for name in pictures),
         "A moment is simulated as its mean over runs, or (\\*) its median where tails are "
         "so heavy that means do not settle; the interval is that of the mean or the "
         "median, at 95%. *Runs in* is the share of runs whose own value lies in the "

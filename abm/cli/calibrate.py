@@ -20,7 +20,6 @@ from abm.cli.running import (
 )
 
 _TABLE = "targets.csv"
-_FIGURE = "calibration.png"
 
 
 @app.command()
@@ -121,15 +120,15 @@ def report_calibration(
     files = [folder / _TABLE]
     fitted = folder / "fitted.toml"
     files += [fitted] if fitted.is_file() else []
+    title = index["targets"]["title"]
     if figures:
         from analysis.figures.calibration import save_calibration
 
-        drawn = folder / _FIGURE
-        files.append(save_calibration(batch, index["targets"], table, drawn))
-        if page is not None:
-            save_calibration(batch, index["targets"], table, page.with_name(_FIGURE))
+        files += save_calibration(batch, title, table, folder)
     if page is not None:
-        page.write_text(told.page(index, batch, table, command), encoding="utf-8")
+        pictures = save_calibration(batch, title, table, page.parent) if figures else []
+        names = [picture.name for picture in pictures]
+        page.write_text(told.page(index, batch, table, command, names), encoding="utf-8")
         files.append(page)
     if as_json:
         print_json(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,44 +14,44 @@ from matplotlib.patches import Patch
 
 from abm.montecarlo.store import Batch
 from analysis import style
-from analysis.calibration import moments_by_run, verdict, written
+from analysis.calibration import moments_by_run, written
 
 _IN = "#0072B2"
 _OUT = "#D55E00"
 _MOST = 3.0
 """Half-widths beyond which runs are drawn at the edge."""
 _ROW = 0.235
+MOST_ROWS = 36
+"""Rows of a figure."""
 
 
 @style.styled
-def draw_calibration(
-    batch: Batch, targets: Mapping[str, Any], table: pd.DataFrame
-) -> Figure:
-    """Every run's moments against their ranges, which are all drawn equally wide."""
-    rows = len(table)
-    figure, axes = style.new_figure(1.5 + _ROW * rows, _title(targets, table))
+def draw_calibration(batch: Batch, title: str, table: pd.DataFrame) -> Figure:
+    """Every run's moments against their ranges, which are all drawn equally wide.
+
+    Parameters
+    ----------
+    title : str
+        The event.
+    table : DataFrame
+        Of :func:`analysis.calibration.target_table`, or some of its rows.
+    """
+    rows, within = len(table), int(table["in_range"].sum())
+    head = f"{within} of {rows} moments of {title} are in range"
+    figure, axes = style.new_figure(1.5 + _ROW * rows, head)
     runs = moments_by_run(batch, table["moment"].tolist())
     axes.axvspan(-1.0, 1.0, color=style.SHADE, lw=0, zorder=0)
     for place, (_, row) in enumerate(table.iterrows()):
         _draw_row(axes, place, row, runs[row["moment"]].to_numpy(float))
-    names = (table["id"] + "  " + table["says"]).tolist()
-    axes.set_yticks(range(rows), names, fontsize=8.0)
+    axes.set_yticks(range(rows), (table["id"] + "  " + table["says"]).tolist())
+    axes.tick_params(axis="y", labelsize=8.0)
     axes.set_ylim(rows - 0.4, -0.6)
     axes.set_xlim(-_MOST - 0.25, _MOST + 0.25)
-    axes.set_xticks(
-        [-3, -2, -1, 0, 1, 2, 3], ["≤ -3", "-2", "low", "middle", "high", "2", "≥ 3"]
-    )
+    axes.set_xticks(range(-3, 4), ["≤ -3", "-2", "low", "middle", "high", "2", "≥ 3"])
     axes.set_xlabel("Distance from the middle of the range, in half-widths of it")
     axes.grid(axis="y", visible=False)
-    style.finish(figure, f"{style.about(batch)} {verdict(table)}", _handles())
+    style.finish(figure, style.about(batch), _handles())
     return figure
-
-
-def _title(targets: Mapping[str, Any], table: pd.DataFrame) -> str:
-    return (
-        f"{int(table['in_range'].sum())} of {len(table)} moments of {targets['title']} "
-        "are in range"
-    )
 
 
 def _draw_row(axes: Axes, place: int, row: pd.Series, values: np.ndarray[Any, Any]) -> None:
@@ -89,7 +88,12 @@ def _handles() -> list[Any]:
 
 
 def save_calibration(
-    batch: Batch, targets: Mapping[str, Any], table: pd.DataFrame, path: Path
-) -> Path:
-    """Draw it into a PNG file."""
-    return style.save(draw_calibration(batch, targets, table), path)
+    batch: Batch, title: str, table: pd.DataFrame, folder: Path
+) -> list[Path]:
+    """Draw it into PNG files of at most so many rows each that a page can show."""
+    parts = -(-len(table) // MOST_ROWS)
+    written_to = []
+    for number, rows in enumerate(np.array_split(np.arange(len(table)), parts), start=1):
+        figure = draw_calibration(batch, title, table.iloc[rows])
+        written_to.append(style.save(figure, folder / f"calibration-{number}.png"))
+    return written_to

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,11 @@ from abm.adl.compose import PRESETS, compose
 from abm.engine import Engine
 from abm.genesis import new_world
 from abm.measures.reactions import Trace, Tracker, moments, reactions
+from abm.measures.watch import Together
+from abm.world import NONE
 from tests.crashes import crash
+
+HYPERLIQUID = PRESETS["hyperliquid"]
 
 # Trader 7 is closed twice (a long of 10 in place 0 at step 5, a short of 4 in place 1 at
 # step 9), trader 8 once (a long of 20 in place 2 at step 5).
@@ -65,34 +71,103 @@ def test_steps_shorter_than_a_second_make_horizons_longer():
     assert moments(trace(1000), 0.1)["undo.60s"] == pytest.approx((0.35 + 1.0) / 2)
 
 
-def test_a_tracker_sees_what_traders_rebuild_and_nothing_else():
-    scenario = crash(
-        kinds={
-            "flipper": {"rebuild_latency_log_mean": 1.0, "rebuild_latency_log_sd": 0.0},
-            **{
-                name: {"rebuild_share": 0.0, "sits_out": True, "leave_hazard": 0.0}
-                for name in ("passive", "leveraged", "whale")
-            },
-        }
+class Snapshots:
+    """Every position after every step, by (account, market)."""
+
+    def __init__(self):
+        self.held = []
+
+    @property
+    def due(self):
+        return len(self.held)
+
+    def answered(self, world, call):
+        pass
+
+    def began(self, world):
+        pass
+
+    def look(self, world, step):
+        rows = world.ledger.positions
+        live = rows[rows["account"] != NONE]
+        keys = zip(live["account"].tolist(), live["market"].tolist(), strict=True)
+        self.held.append(dict(zip(keys, live["lots"].tolist(), strict=True)))
+
+
+def followed(scenario, seed):
+    """A run's trace, its engine, and all positions after every step."""
+    engine = Engine(new_world(scenario, seed), compose("hyperliquid", HYPERLIQUID))
+    tracker, snapshots = Tracker(), Snapshots()
+    engine.watcher = Together([snapshots, tracker])
+    engine.run_to(scenario.time.steps)
+    return tracker.trace(), engine, snapshots.held
+
+
+REBUILDERS = {
+    "passive": {"rebuild_share": 0.6, "rebuild_latency_log_mean": 1.0, "sits_out": True},
+    "flipper": {"rebuild_share": 1.0, "rebuild_orders": 3, "rebuild_pause_s": 2.0},
+}
+
+
+def test_a_tracker_sees_every_change_that_is_not_adl():
+    found, engine, held = followed(crash(kinds=REBUILDERS), 3)
+    assert min(len(found.step), len(found.when)) > 10
+    closed, begun = Counter(), {}
+    for call in engine.record.calls:
+        step = round(call.wave.now_s)
+        for fill in call.outcome.fills:
+            key = int(fill["account"]), int(fill["market"])
+            begun.setdefault(key, step)
+            closed[step, key] += int(fill["lots"])
+    expected = sorted(
+        (step, held[step].get(key, 0) - held[step - 1].get(key, 0) + closed[step, key])
+        for key, first in begun.items()
+        for step in range(first + 1, len(held))
     )
-    seen = 0
-    for seed in range(1, 9):
-        world = new_world(scenario, seed)
-        engine = Engine(world, compose("hyperliquid", PRESETS["hyperliquid"]))
-        engine.watcher = tracker = Tracker()
-        engine.run_to(scenario.time.steps)
-        found = tracker.trace()
-        flat = engine.world.crowd.traders["mood"] >= 0
-        assert flat.all()
-        if not len(found.step):
-            continue
-        kind = engine.world.crowd.traders["kind"][found.trader]
-        again = reactions(found, 10)
-        _, first = np.unique(found.trader, return_index=True)
-        flippers = kind[first] == list(scenario.kinds).index("flipper")
-        known = ~np.isnan(again.traded)
-        seen += int((known & flippers).sum())
-        whole = np.abs(found.lots) > 0
-        assert whole.all()
-        assert again.traded[known & flippers].sum() > 0 or not (known & flippers).any()
-    assert seen > 0
+    moved = zip(found.when.tolist(), found.moved.tolist(), strict=True)
+    assert sorted(moved) == [(step, lots) for step, lots in expected if lots]
+    assert found.lots.sum() == sum(closed.values())
+
+
+def test_who_sits_out_does_nothing_after_adl_unless_it_rebuilds():
+    still = {"rebuild_share": 0.0, "sits_out": True, "leave_hazard": 0.0}
+    kinds = {name: dict(still) for name in ("passive", "leveraged", "flipper", "whale")}
+    found, engine, _ = followed(crash(kinds=kinds), 3)
+    again = reactions(found, 20).traded
+    _, row = np.unique(found.trader, return_inverse=True)
+    only_once = np.bincount(row)[row] == 1
+    flat = _closed_in_full(engine, found) & only_once
+    assert flat.sum() > 10
+    assert np.nansum(again[row[flat]]) == 0.0
+
+
+def _closed_in_full(engine, found):
+    """Which events closed the whole position, by trader and lots."""
+    trader = engine.world.ledger.accounts["trader"]
+    whole = {
+        (int(trader[fill["account"]]), int(fill["lots"]))
+        for call in engine.record.calls
+        for fill in call.outcome.fills
+        if fill["lots"] == fill["held"]
+    }
+    pairs = zip(found.trader.tolist(), found.lots.tolist(), strict=True)
+    return np.array([pair in whole for pair in pairs])
+
+
+def test_the_odds_to_rebuild_grow_with_what_was_closed():
+    habits = {"rebuild_share": 0.3, "rebuild_latency_log_sd": 0.0, "sits_out": True,
+              "rebuild_latency_log_mean": 1.0, "leave_hazard": 0.0}  # fmt: skip
+    shares = []
+    for slope in (0.0, 2.0):
+        given = habits | {"rebuild_notional_slope": slope}
+        kinds = {name: dict(given) for name in ("passive", "leveraged", "flipper", "whale")}
+        small = large = np.zeros(0)
+        for seed in (3, 4, 5, 6):
+            found, engine, _ = followed(crash(kinds=kinds), seed)
+            rebuilt = engine.world.crowd.traders["rebuilt"][found.trader] > 0
+            usd = found.notional / 1e6
+            small = np.append(small, rebuilt[usd < 300.0])
+            large = np.append(large, rebuilt[usd > 5_000.0])
+        shares.append((small.mean(), large.mean()))
+    assert shares[1][0] < 0.15 < 0.7 < shares[1][1]
+    assert abs(shares[0][0] - shares[0][1]) < 0.3

@@ -87,9 +87,9 @@ def of_clock(fills: pd.DataFrame) -> dict[str, float]:
 
 
 def _tick(times: Array) -> float:
-    """The shortest period, from 2 to 10 s, that fits nearly best to the times.
+    """The period, from 2 to 10 s, that the times fit best as phases on a circle.
 
-    Times are whole steps, so the fit of a period is that of phases on a circle.
+    Halves and thirds of it fit less well, since times are rounded up to whole steps.
     """
     periods = np.arange(2.0, 10.0, 0.01)
     fit = np.abs(np.exp(2j * np.pi * times[None, :] / periods[:, None]).mean(axis=1))

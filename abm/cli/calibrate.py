@@ -70,6 +70,7 @@ def calibrate(
     with plain_errors():
         from abm import calibration as loading
         from abm.montecarlo.calibrate import run_calibration
+        from abm.scenario import ScenarioError
         from abm.sweep import ranges_of
         from abm.warm import warm_up
 
@@ -82,7 +83,7 @@ def calibrate(
         changes = [*(overrides or ()), *([f"run.seed={seed}"] if seed is not None else ())]
         loaded = loading.load(config, changes, options)
         if not loaded.keys and not check:
-            raise loading.ScenarioError(
+            raise ScenarioError(
                 f"{config}: calibration.over: is missing: give --over KEY=LOW:HIGH"
             )
         folder = out or free_folder(f"{loaded.base.name}-calibration")

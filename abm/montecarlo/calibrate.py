@@ -151,8 +151,8 @@ def _search(
     # bring into its range must not decide all others.
     with bar, suppress(_EnoughError):
         least_squares(
-            misses, start, bounds=(0.0, 1.0), diff_step=STEP, loss="soft_l1", x_scale=1.0,
-            xtol=1e-3, ftol=1e-3,
+            misses, start, bounds=(0.0, 1.0), diff_step=np.full(len(start), STEP),
+            loss="soft_l1", x_scale=1.0, xtol=1e-3, ftol=1e-3,
         )  # fmt: skip
     found = min(tried, key=lambda key: _loss(tried[key]))
     return dict(zip(calibration.keys, found, strict=True))

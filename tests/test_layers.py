@@ -27,6 +27,8 @@ FLOORS = (
         "sweep",
         "search",
         "calibration",
+        "contest",
+        "crowd",
     ),
     ("market", "traders", "venue"),
     ("genesis", "step", "account", "episodes"),

@@ -91,6 +91,7 @@ class Targets(Part):
     targets: tuple[Target, ...] = Field(
         min_length=1, max_length=1000, description="what was measured"
     )
+    notes: Text = Field("", description="what a reader of the table should know")
     left_out: tuple[LeftOut, ...] = Field((), description="and cannot be used")
 
     def _faults(self) -> Iterable[Fault]:

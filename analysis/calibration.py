@@ -209,6 +209,7 @@ def page(
         "range, *below* "
         "the share of runs that lie below what was measured: near 0% or 100%, the event "
         "would be an outlier among runs.",
+        targets["notes"],
         _markdown(table),
         *_missed(table),
         "## What is not compared",

@@ -21,6 +21,7 @@ def target(id_, moment, value, low, high, **more):
 
 TARGETS = {
     "title": "Nothing at all",
+    "notes": "Look closely.",
     "targets": [
         target("A", "one", 2.0, 1.0, 3.0),
         target("A", "two", 0.5, 0.4, 0.6, unit="share", missed="it rained"),
@@ -88,6 +89,7 @@ def test_the_page_says_what_is_missed_and_why_and_where_it_comes_from(batch):
     batch.manifest["scenario_sha256"] = "abc"
     page = calibration.page({"targets": TARGETS}, batch, table, "adl calibrate x")
     assert "A the two: it rained" in page
+    assert "Look closely." in page
     assert "**D**, the fifth: nobody looked." in page
     assert "seeds 7 to 12" in page
     assert "`adl calibrate x`" in page

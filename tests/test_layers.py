@@ -26,6 +26,7 @@ FLOORS = (
         "design",
         "sweep",
         "search",
+        "calibration",
         "contest",
         "crowd",
     ),

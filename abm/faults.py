@@ -107,12 +107,22 @@ def shorten(text: str, width: int = _SHOWN) -> str:
 
 def asked_for(model: type[BaseModel]) -> dict[str, str]:
     """What every field of a model must be, in words, its default with it if it has one."""
+    return {
+        name: f"{phrase}, {default} if left out" if default else phrase
+        for name, (phrase, default) in wishes(model).items()
+    }
+
+
+def wishes(model: type[BaseModel]) -> dict[str, tuple[str, str]]:
+    """What every field of a model must be, and its default (empty if none), in words."""
     root = _schema_of(model)
-    found = {}
-    for name, schema in root.get("properties", {}).items():
-        default = f", {shown(schema['default'])} if left out" if "default" in schema else ""
-        found[name] = f"{_phrase(root, schema)}{default}"
-    return found
+    return {
+        name: (
+            _phrase(root, schema),
+            shown(schema["default"]) if "default" in schema else "",
+        )
+        for name, schema in root.get("properties", {}).items()
+    }
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

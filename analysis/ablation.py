@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from abm.montecarlo.store import Batch, read_index
 from analysis import intervals, notation
+from analysis.console import plain_console
 
 _WIDTH = 100
 _VALUE_WIDTH = 7
@@ -95,7 +95,7 @@ def _names(measure: str) -> list[str]:
 def render_ablation(table: pd.DataFrame, question: str = "") -> str:
     """The ablation as text for a terminal of 100 columns, one block a policy."""
     text = StringIO()
-    console = Console(file=text, width=_WIDTH, highlight=False, color_system=None)
+    console = plain_console(text, _WIDTH)
     base = str(table.index[0][0])
     if question:
         console.print(question)

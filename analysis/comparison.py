@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from abm.montecarlo.store import Batch
 from analysis import intervals, notation
+from analysis.console import plain_console
 from analysis.intervals import Difference
 
 TAIL = 0.05
@@ -220,7 +220,7 @@ def render(table: pd.DataFrame) -> str:
     interval.
     """
     text = StringIO()
-    console = Console(file=text, width=_WIDTH, highlight=False, color_system=None)
+    console = plain_console(text, _WIDTH)
     about = table.attrs
     runs = "1 run" if about["runs"] == 1 else f"{notation.count(about['runs'])} runs"
     console.print(

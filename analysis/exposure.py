@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from analysis import intervals, notation
+from analysis.console import plain_console
 
 REFERENCE = "none"
 """The policy under which nobody pays: what the others are held against, if asked."""
@@ -188,7 +188,7 @@ _LINES = (
 def render(table: pd.DataFrame) -> str:
     """The summary as text for a terminal of 100 columns, three policies side by side."""
     text = StringIO()
-    console = Console(file=text, width=_WIDTH, highlight=False, color_system=None)
+    console = plain_console(text, _WIDTH)
     for start in range(0, len(table), _POLICIES_A_TABLE):
         console.print(_as_table(table.iloc[start : start + _POLICIES_A_TABLE]))
         console.print()

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
 from abm.montecarlo.store import Batch, StoreError, read_index
 from analysis import intervals, notation
+from analysis.console import plain_console
 
 Floats = npt.NDArray[np.float64]
 
@@ -206,7 +206,7 @@ def render_front(front: Front) -> str:
         cells = [_cell(row, measure) for measure in front.measures]
         shown.add_row(_name(str(policy), row), *cells, _words(row))
     text = StringIO()
-    console = Console(file=text, width=_WIDTH, highlight=False, color_system=None)
+    console = plain_console(text, _WIDTH)
     runs = len(front.seeds)
     console.print(
         f"{front.name}: {len(front.tried)} candidates on seeds {front.searched.start} to "

@@ -22,11 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from abm.montecarlo.store import Batch, StoreError
 from analysis import intervals, notation, risk
+from analysis.console import plain_console
 
 POINTS = 60
 """Sizes of a curve, evenly from nothing to the largest need."""
@@ -170,7 +170,7 @@ def curves(need: dict[str, np.ndarray], costs: Costs) -> pd.DataFrame:
 def render(batch: Batch, table: pd.DataFrame, costs: Costs) -> str:
     """The table for a terminal of 100 columns, and what it says."""
     text = StringIO()
-    console = Console(file=text, width=_WIDTH, highlight=False, color_system=None)
+    console = plain_console(text, _WIDTH)
     console.print(
         f"{batch.name}: the insurance fund of least cost, if a dollar of it costs "
         f"{costs.capital:g} and a dollar missing {costs.reputation:g}: the need of the run "

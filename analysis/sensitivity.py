@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from scipy import stats
 from scipy.stats import sobol_indices
 
 from abm.montecarlo.store import Batch, read_index
+from analysis.console import plain_console
 
 Floats = npt.NDArray[np.float64]
 
@@ -191,7 +191,7 @@ def render_responses(table: pd.DataFrame) -> str:
 def render_sensitivities(table: pd.DataFrame, design: str) -> str:
     """The table for a terminal, one block a policy and measure."""
     text = StringIO()
-    console = Console(file=text, width=100, highlight=False)
+    console = plain_console(text, 100)
     heads = ["Key", "Rank correlation"] if _by_rank(design) else ["Key", "Alone", "In all"]
     for (policy, measure), rows in table.groupby(level=["policy", "measure"], sort=False):
         shown = Table(*heads, box=box.SIMPLE, title=f"{measure} under {policy}")

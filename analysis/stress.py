@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
 from abm.montecarlo.store import Batch, StoreError
 from analysis import notation, risk
+from analysis.console import plain_console
 
 ALL = "(all)"
 """All markets together, as in the table `extremes`."""
@@ -215,7 +215,7 @@ def write_tables(table: pd.DataFrame, folder: Path) -> list[Path]:
 def render(batch: Batch, table: pd.DataFrame) -> str:
     """The distribution for a terminal of 100 columns, and what it says."""
     text = StringIO()
-    console = Console(file=text, width=_WIDTH, highlight=False, color_system=None)
+    console = plain_console(text, _WIDTH)
     runs = table["run"].nunique()
     console.print(
         f"{batch.name} without ADL: {notation.count(runs)} runs, seeds from "

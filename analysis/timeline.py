@@ -8,11 +8,11 @@ from io import StringIO
 import numpy as np
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from abm.montecarlo.store import Batch
 from analysis import notation
+from analysis.console import plain_console
 from analysis.one_run import OneRun, read_run
 
 _MOST_ROWS = 30
@@ -117,7 +117,7 @@ def render_timeline(batch: Batch, run: int, policy: str) -> str:
     """
     told = read_run(batch, run, policy)
     text = StringIO()
-    console = Console(file=text, width=_WIDTH, highlight=False, color_system=None)
+    console = plain_console(text, _WIDTH)
     name = f"{told.scenario}, run {told.number} (seed {told.seed}), {told.policy}"
     if told.failed:
         console.print(f"{name}: failed. {told.row['error']}")

@@ -77,3 +77,17 @@ def test_lists_end_in_and():
     assert notation.listing([]) == ""
     assert notation.listing(["a"]) == "a"
     assert notation.listing(["a", "b", "c"]) == "a, b and c"
+
+
+def test_tables_are_text_in_a_notebook_too(monkeypatch):
+    import io
+
+    from rich import console
+    from rich.table import Table
+
+    from analysis.console import plain_console
+
+    monkeypatch.setattr(console, "_is_jupyter", lambda: True)
+    text = io.StringIO()
+    plain_console(text, 40).print(Table("policy", "deficit"))
+    assert "policy" in text.getvalue()

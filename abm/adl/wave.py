@@ -167,8 +167,9 @@ class Wave:
 
         ``2 * market + 1`` for longs and ``2 * market`` for shorts, shape (bankrupt,).
         """
-        rows = self.bankrupt
-        return np.asarray(2 * rows["market"] + (rows["lots"] > 0), np.int64)
+        groups = np.empty(len(self.bankrupt), np.int64)
+        _name_groups(self.bankrupt, groups)
+        return groups
 
     def without_candidates(self) -> Wave:
         """What a trigger sees: who is short, prices and the fund, not who could pay."""
@@ -182,6 +183,12 @@ class Wave:
             f"by {usd(self.total_deficit):,.2f} USD, {len(self.bankrupt)} positions to "
             f"close, {len(self.candidates)} positions that could pay"
         )
+
+
+@kernel
+def _name_groups(rows: Array, groups: Array) -> None:
+    for i in range(rows.shape[0]):
+        groups[i] = 2 * rows[i].market + (1 if rows[i].lots > 0 else 0)
 
 
 @kernel

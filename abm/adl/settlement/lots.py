@@ -69,13 +69,14 @@ class Contracts:
         """
         rows = wave.bankrupt
         if self.price in ("bankruptcy", "midpoint", "entry"):
-            return rows["bankruptcy"].copy()
+            own: Array = rows["bankruptcy"].copy()
+            return own
         ticks = {"mark": wave.mark, "previous-mark": wave.previous_mark}
         price = ticks.get(self.price, wave.index)
-        market = rows["market"]
-        value: Array = rows["lots"] * (price * wave.unit)[market]
+        value = np.empty(len(rows), np.int64)
+        _value_at(rows, price * wave.unit, value)
         if self.price == "index-or-bankruptcy":
-            return np.maximum(value, rows["bankruptcy"])
+            return np.asarray(np.maximum(value, rows["bankruptcy"]))
         if self.spread_ppm == 0:
             return value
         whole, rest = np.divmod(np.abs(value), PPM)
@@ -149,11 +150,27 @@ class Contracts:
 
 def _by_group(amounts: Array, group: Array) -> Array:
     """Where amounts are not zero, group by group."""
-    found = np.flatnonzero(amounts)
-    groups = group[found]
-    if (groups[1:] >= groups[:-1]).all():
+    found = np.empty(len(amounts), np.int64)
+    count, is_sorted = _find(amounts, group, found)
+    found = found[:count]
+    if is_sorted:
         return found
-    return np.asarray(found[np.argsort(groups, kind="stable")])
+    return np.asarray(found[np.argsort(group[found], kind="stable")])
+
+
+@kernel
+def _find(amounts: Array, group: Array, found: Array) -> tuple[int, bool]:
+    """Write down where amounts are not zero; how many they are, and if groups rise."""
+    count = 0
+    last = -1
+    is_sorted = True
+    for i in range(amounts.shape[0]):
+        if amounts[i] != 0:
+            is_sorted = is_sorted and group[i] >= last
+            last = group[i]
+            found[count] = i
+            count += 1
+    return count, is_sorted
 
 
 def _left_over(wave: Wave, fills: Array) -> Array:
@@ -184,6 +201,13 @@ def _left_over(wave: Wave, fills: Array) -> Array:
 
 
 @kernel
+def _value_at(rows: Array, price: Array, value: Array) -> None:
+    """Signed values of positions at prices in quanta a lot, one a market."""
+    for i in range(rows.shape[0]):
+        value[i] = rows[i].lots * price[rows[i].market]
+
+
+@kernel
 def _worst(
     bankrupt: Array, offered: Array, mode: int, per_lot: Array, candidates: Array,
     values: Array,
@@ -197,12 +221,12 @@ def _worst(
         per_lot[group] = -_FAR if group % 2 == 1 else _FAR
     for i in range(bankrupt.shape[0]):
         row = bankrupt[i]
-        if row.lots > 0:
-            group = 2 * row.market + 1
-            per_lot[group] = max(per_lot[group], -(-offered[i] // row.lots))
-        else:
-            group = 2 * row.market
-            per_lot[group] = min(per_lot[group], -offered[i] // -row.lots)
+        group = 2 * row.market + (1 if row.lots > 0 else 0)
+        # Divisions are slow, and most rows do not change the worst.
+        so_far = _product(row.lots, per_lot[group])
+        if offered[i] > so_far:
+            up = row.lots > 0
+            per_lot[group] = -(-offered[i] // row.lots) if up else -offered[i] // -row.lots
     for i in range(candidates.shape[0]):
         row = candidates[i]
         if mode == _ENTRY:

@@ -538,7 +538,12 @@ class Scenario(Part):
                 "depth_usd": tail.depth_usd(rank),
             }
             found[tail.name(rank)] = template.model_copy(update=sizes)
-        return found
+        if (scale := self.makers.depth_scale) == 1.0:
+            return found
+        return {
+            name: market.model_copy(update={"depth_usd": scale * market.depth_usd})
+            for name, market in found.items()
+        }
 
     def resolved(self) -> dict[str, Any]:
         """The scenario as plain nested tables, with every default filled in.

@@ -34,7 +34,7 @@ FLOORS = (
     ("model", "playground", "warm"),
     ("measures",),
     ("gaming", "montecarlo"),
-    ("exposure",),
+    ("exposure", "theory"),
     ("api",),
     ("cli",),
 )

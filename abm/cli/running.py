@@ -73,7 +73,7 @@ def run(
 
     Example: `adl run configs/minimal.toml --runs 32 --set venue.vault_usd=5e4`
     """
-    given = _given(overrides, runs, seed, policy)
+    given = options_as_overrides(overrides, runs, seed, policy)
     how = {
         "workers": workers,
         "minutes": minutes,
@@ -95,7 +95,7 @@ def run(
         _report_batch(batch, drawn, as_json)
 
 
-def _given(
+def options_as_overrides(
     overrides: list[str] | None,
     runs: int | None,
     seed: int | None,
@@ -213,7 +213,9 @@ def sweep(
         for key, value in (("factors", factors), ("design", chosen), ("points", points)):
             if value:
                 options[key] = value
-        loaded = loading.load(config, _given(overrides, runs, seed, policy), options)
+        loaded = loading.load(
+            config, options_as_overrides(overrides, runs, seed, policy), options
+        )
         _check_measures(measure)
         folder = out or free_folder(loaded.name)
         warm_up(quiet=as_json)

@@ -274,7 +274,7 @@ def _trade(
     held = 0 if slot == NONE else ledger.positions[slot].lots
     wanted = row.leverage * equity / (state.mark * spec.unit)
     lots = int(-math.log(size) * kind.turnover * wanted)
-    signal = kind.trend * state.trend / max(spec.step_volatility * 8.0, 1e-12)
+    signal = kind.trend * state.trend / max(spec.trend_scale, 1e-12)
     side = BUY if direction < 1.0 / (1.0 + math.exp(-signal)) else SELL
     flips, kind_of_order, offset, _ = draws.uniforms(
         clock.seed, draws.TRADER_ACT, trader, 2 * clock.step + 1

@@ -30,7 +30,8 @@ from abm.scenario import ScenarioError, from_mapping
 def new_manifest(plan: Plan) -> dict[str, Any]:
     """The manifest of a batch of which nothing has been done."""
     tables = {name: policy_table(plan.scenario, name) for name in plan.policies}
-    files = sorted({file for table in tables.values() for file in users_files(table)})
+    given = [*tables.values(), *plan.scenario.played_tables().values()]
+    files = sorted({file for table in given for file in users_files(table)})
     return {
         "name": plan.scenario.name,
         "version": importlib.metadata.version("adl-abm"),

@@ -184,6 +184,8 @@ def ask(
     request.kind = kind
     request.tick = tick
     request.lots = lots
+    request.filled = 0
+    request.value = 0
     request.reduce_only = reduce_only
     request.cancel_first = cancel_first
     logs.counts[0].inbox = count + 1

@@ -399,6 +399,8 @@ QUOTING = np.dtype(
 REQUEST = np.dtype(
     [
         ("lots", "i8"),
+        ("filled", "i8"),
+        ("value", "i8"),
         ("tick", "i4"),
         ("account", "i4"),
         ("market", "i4"),
@@ -409,7 +411,8 @@ REQUEST = np.dtype(
     ],
     align=True,
 )
-"""An order on its way to the book."""
+"""An order on its way to the book; once it was there, the lots that were filled at once
+and the signed value they traded at (quanta)."""
 
 LIQUIDATION = np.dtype(
     [

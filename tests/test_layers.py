@@ -44,6 +44,7 @@ FLOORS = (
         "gaming.groups",
         "gaming.strategies",
         "gaming.players",
+        "gaming.trial",
     ),
     ("model", "playground", "warm"),
     ("gaming", "montecarlo"),

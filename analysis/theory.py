@@ -118,10 +118,10 @@ _INTRO = """# What theory predicts, and what the rules here do
 The papers on ADL predict how fairness, solvency and revenue behave as a venue grows, and
 which rule is best at what. This page puts fourteen of these predictions to the rules of
 this project, on generated books and on waves that the simulated market made, and says of
-each whether it holds. It is written by one command:
+each whether it holds. These commands write it:
 
 ```sh
-{command}
+{commands}
 ```
 
 {settings}
@@ -146,7 +146,9 @@ def page(parts: Mapping[str, Part], figures: Mapping[str, list[tuple[str, str]]]
     """
     first = next(iter(parts.values()))
     blocks = [
-        _INTRO.format(command=command(first.settings), settings=_settings(first.settings)),
+        _INTRO.format(
+            commands=commands(first.settings), settings=_settings(first.settings)
+        ),
         "## All at a glance\n",
         _summary(parts),
     ]
@@ -159,12 +161,16 @@ def page(parts: Mapping[str, Part], figures: Mapping[str, list[tuple[str, str]]]
     return "\n".join(block.rstrip() + "\n" for block in blocks)
 
 
-def command(settings: Mapping[str, Any]) -> str:
-    """The command that writes this again, given batches of the same names."""
-    words = ["adl theory"]
-    for batch in settings["batches"]:
-        words.append(f"--batch runs/{batch.split(',')[0]}")
-    return " ".join([*words, "--docs docs"])
+_CONFIGS = {"theory": "configs/studies/theory.toml", "episodes": "configs/episodes.toml"}
+"""What the batches that the page in the repository is made of are runs of."""
+
+
+def commands(settings: Mapping[str, Any]) -> str:
+    """The commands that write this again, one a line."""
+    names = [batch.split(",")[0] for batch in settings["batches"]]
+    lines = [f"adl run {_CONFIGS[name]}" for name in names if name in _CONFIGS]
+    words = ["adl theory", *(f"--batch runs/{name}" for name in names), "--docs docs"]
+    return "\n".join([*lines, " ".join(words)])
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
@@ -210,7 +216,9 @@ def _anchor(name: str, title: str) -> str:
 
 def _section(part: Part, figures: list[tuple[str, str]]) -> str:
     lines = [f"## {_heading(part.name, part.title)}\n"]
-    lines += [f"**{label}.** {text}\n" for label, text in part.told.items()]
+    lines += [
+        f"**{label}.** {text[:1].upper()}{text[1:]}\n" for label, text in part.told.items()
+    ]
     if said := reading(part):
         lines.append(f"**In short.** {said}\n")
     lines += [f"![{alt}]({path})\n" for path, alt in figures]
@@ -355,13 +363,16 @@ def _full_close(part: Part) -> str:
 
 def _duration(part: Part) -> str:
     return (
-        "Waves that are over at once neither over- nor undershoot as a rule: a position "
-        "closed at its bankruptcy price costs the payer later exactly what it would have "
-        "cost the venue, whatever prices do. Sign and size come from the price at which "
-        "contracts are closed and from calls that follow each other at other prices: of "
-        "the waves of up to 10 s, the share that took too much is "
-        f"{_value(part, 'up to 10 s', 'valued 0 s', 'too much')} at once and "
-        f"{_value(part, 'up to 10 s', 'valued 5 s', 'too much')} five seconds later."
+        "Waves of one call are met exactly at any horizon if they close at the bankruptcy "
+        "price: the position costs its payer later what it would have cost the venue. A "
+        "price better for the bankrupt (Hyperliquid's previous mark) takes too much in "
+        f"{_value(part, 'over at once', 'valued 5 s', 'too much')} of waves, at once and "
+        "for good. Of waves of several calls the share that took too much goes from "
+        f"{_value(part, 'up to 10 s', 'valued 0 s', 'too much')} at once to "
+        f"{_value(part, 'up to 10 s', 'valued 5 s', 'too much')} five seconds later, since "
+        "the need counts what earlier calls raised as it was then, and the loss of who "
+        "paid it as it is later. So duration decides, as predicted, but waves without it "
+        "do not fall short; drift adds little."
     )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 
 from abm.cli import (
+    calibrate,
     exposure,
     facts,
     fund,
+    game,
     policies,
     reading,
     report,
@@ -22,9 +24,11 @@ from abm.cli.common import app
 
 __all__ = [
     "app",
+    "calibrate",
     "exposure",
     "facts",
     "fund",
+    "game",
     "main",
     "policies",
     "reading",

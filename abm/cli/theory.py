@@ -31,7 +31,7 @@ def theory(
         typer.Option("--batch", metavar="RUN_DIR", help="Waves of a batch; repeatable."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for what is found.")] = Path(
-        "runs/theory"
+        "runs/hypotheses"
     ),
     docs: Annotated[
         Path | None,
@@ -53,7 +53,7 @@ def theory(
     made: of policies that take cash for most of them, of several episodes for H11. Writes
     `theory.csv`, a page and figures; a hypothesis that is whole is not done again.
 
-    Example: `adl theory --batch runs/all-policies --batch runs/episodes`
+    Example: `adl theory --batch runs/theory --batch runs/episodes`
     """
     with plain_errors():
         names = _names(only)

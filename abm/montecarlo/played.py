@@ -49,7 +49,7 @@ def columns_of(players: Players, engine: Engine) -> dict[str, Any]:
         "adopters": [adopters] * (count + 2),
         "group": [*(team.name for team in players.teams), OTHERS, MAKERS],
         "share": [*shares, max(0.0, 1.0 - sum(shares)), None],
-        "capacity_usd": None if capacity is None else usd(capacity),
+        "capacity_usd": [None] * (count + 2) if capacity is None else usd(capacity),
         "accounts": _sums(group, np.ones(len(group), np.int64), count),
         **_heads(engine, group, count),
     }

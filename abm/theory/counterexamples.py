@@ -26,6 +26,7 @@ from abm.theory.finding import (
     Finding,
     Point,
     exact,
+    log_of,
     mean_of,
     row,
     slope_of,
@@ -63,8 +64,11 @@ def fairness_is_empty(effort: Effort) -> list[Finding]:
     found = []
     for alpha in (1.5, 3.0):
         told = books.survey(effort, *((1.5, 1.5) if alpha == 1.5 else (3.0, 3.0)))
-        ratio = told.ptsr(books.PRO_RATA) / told.pmr(books.PRO_RATA)
-        same = float(np.abs(ratio * told.deficit / told.largest_loss - 1.0).max())
+        with np.errstate(invalid="ignore"):
+            # Where nobody has anything left both are zero.
+            ratio = told.ptsr(books.PRO_RATA) / told.pmr(books.PRO_RATA)
+        missed = np.abs(ratio * told.deficit / told.largest_loss - 1.0)
+        same = float(np.nanmax(missed))
         slope = slope_of(told.sizes, np.log(ratio))
         note = (
             f"PTSR / PMR is largest loss over deficit in every book (to {same:.0e}) and "
@@ -94,7 +98,7 @@ def wiped_out(effort: Effort) -> list[Finding]:
 def same_right_hand_side(effort: Effort) -> list[Finding]:
     """The main text has the exponent of PMR for the ratio to the deficit."""
     told = books.survey(effort, 2.0, 3.0)
-    slope = slope_of(told.sizes, np.log(told.ptsr(books.PRO_RATA)))
+    slope = slope_of(told.sizes, log_of(told.ptsr(books.PRO_RATA)))
     note = "1/2 - 1/3 is the exponent over the largest loss (H2), not over the deficit"
     case = "excessive leverage: exponent of survivor over deficit, alpha 2 and 3"
     return [row("T3", case, 1 / 2 - 1 / 3, slope, FAILS, note)]

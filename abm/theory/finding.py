@@ -72,7 +72,7 @@ class Estimate(NamedTuple):
 class Effort:
     """How much is generated: books of each kind, the largest size, the first seed."""
 
-    books: int = 400
+    books: int = 200
     largest: int = 200_000
     seed: int = 1
 
@@ -135,13 +135,27 @@ def slope_of(sizes: Any, logs: Array, middle: Callable[..., Array] = np.mean) ->
     ----------
     sizes : sequence of float, shape (sizes,)
     logs : array, shape (books, sizes)
-        Logarithms; each row is one book as it grows.
+        Logarithms; each row is one book as it grows. Books in which nothing is left at
+        some size have none and are passed over.
     middle : callable
         ``np.mean`` (of logarithms: the geometric mean) or ``np.median``.
     """
     x = np.log(np.asarray(sizes, float))
     weight = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-    return resampled(logs, lambda rows: middle(rows, axis=1) @ weight)
+    whole = logs[np.isfinite(logs).all(axis=1)]
+    return resampled(whole, lambda rows: middle(rows, axis=1) @ weight)
+
+
+def geometric_mean(values: Array) -> Array:
+    """Over books, shape (books, sizes), but for those in which once nothing is left."""
+    logs = log_of(values)
+    return np.asarray(np.exp(logs[np.isfinite(logs).all(axis=1)].mean(axis=0)))
+
+
+def log_of(values: Array) -> Array:
+    """Logarithms, minus infinity where nothing is left."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(values))
 
 
 def share_of(hits: int, trials: int) -> Estimate:

@@ -17,8 +17,6 @@ The same ratio without any ADL has the same slope: it is a maximum over a sum.
 
 from __future__ import annotations
 
-import numpy as np
-
 from abm.theory import books
 from abm.theory.books import BY_LOT, BY_WEALTH, LEVELLING, PRO_RATA, Survey
 from abm.theory.finding import (
@@ -29,7 +27,9 @@ from abm.theory.finding import (
     Evidence,
     Finding,
     Point,
+    geometric_mean,
     judge,
+    log_of,
     row,
     slope_of,
 )
@@ -61,7 +61,7 @@ def examine(effort: Effort, market: Market) -> Evidence:
 def _finding(found: Survey, rule: str | None, winners: float, losers: float) -> Finding:
     levels = rule in (BY_WEALTH, LEVELLING)
     prediction = -1.0 if levels else 1.0 / winners - 1.0
-    logs = np.log(found.ptsr(rule))
+    logs = log_of(found.ptsr(rule))
     slope = slope_beyond(found.sizes, logs)
     verdict = judge(slope, prediction, SLOPE_TOLERANCE)
     note = f"{slope_of(found.sizes, logs).value:+.3f} over all sizes"
@@ -92,7 +92,7 @@ def enough_accounts(winners: float, losers: float) -> float:
 
 def _points(found: Survey, rule: str, winners: float) -> list[Point]:
     """Geometric means by size."""
-    middle = np.exp(np.log(found.ptsr(rule)).mean(axis=0))
+    middle = geometric_mean(found.ptsr(rule))
     return [
         Point(f"{winners:g}", rule, float(n), float(y))
         for n, y in zip(found.sizes, middle, strict=True)

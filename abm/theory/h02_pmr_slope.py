@@ -31,7 +31,9 @@ from abm.theory.finding import (
     Evidence,
     Finding,
     Point,
+    geometric_mean,
     judge,
+    log_of,
     mean_of,
     row,
 )
@@ -51,11 +53,11 @@ def examine(effort: Effort, market: Market) -> Evidence:
     for winners, losers in TAILS:
         found = books.survey(effort, winners, losers)
         prediction = 1.0 / winners - 1.0 / losers
-        slope = slope_beyond(found.sizes, np.log(found.pmr(PRO_RATA)))
+        slope = slope_beyond(found.sizes, log_of(found.pmr(PRO_RATA)))
         case = f"alpha {winners:g} and {losers:g}, pro-rata"
         verdict = judge(slope, prediction, SLOPE_TOLERANCE)
         evidence.findings.append(row("H2", case, prediction, slope, verdict, ""))
-        middle = np.exp(np.log(found.pmr(PRO_RATA)).mean(axis=0))
+        middle = geometric_mean(found.pmr(PRO_RATA))
         evidence.points.extend(
             Point("pmr", f"{winners:g} and {losers:g}", float(n), float(y))
             for n, y in zip(found.sizes, middle, strict=True)

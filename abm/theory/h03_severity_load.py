@@ -32,7 +32,9 @@ from abm.theory.finding import (
     Effort,
     Evidence,
     Point,
+    geometric_mean,
     judge,
+    log_of,
     row,
 )
 from abm.theory.h01_ptsr_slope import slope_beyond
@@ -94,17 +96,20 @@ def ask(rule: Severity, payers: Payers, past: Sequence[object] = ()) -> float:
 
 
 def _add(evidence: Evidence, case: str, sizes: Array, values: Array) -> None:
-    slope = slope_beyond(sizes, np.log(values))
+    slope = slope_beyond(sizes, log_of(values))
     verdict = judge(slope, 0.0, SLOPE_TOLERANCE)
-    ends = np.exp(np.log(values).mean(axis=0))[[0, -1]]
+    ends = geometric_mean(values)[[0, -1]]
+    met = np.isfinite(log_of(values)).all(axis=1).mean()
     note = f"{ends[0]:.3g} at {sizes[0]:,}, {ends[1]:.3g} at {sizes[-1]:,} accounts"
+    if met < 1.0:
+        note += f"; {1.0 - met:.1%} of books had less profit than was asked for"
     evidence.findings.append(row("H3", case, 0.0, slope, verdict, note))
 
 
 def _curve(
     evidence: Evidence, alpha: float, series: str, sizes: Array, values: Array
 ) -> None:
-    middle = np.exp(np.log(values).mean(axis=0))
+    middle = geometric_mean(values)
     evidence.points.extend(
         Point(f"{alpha:g}", series, float(n), float(y))
         for n, y in zip(sizes, middle, strict=True)

@@ -61,7 +61,7 @@ def examine(effort: Effort, market: Market) -> Evidence:
         evidence.findings.append(_spread(where, waves))
         evidence.findings.append(_misses(where, waves, (CAPPED,), "caps of a tenth"))
         if where == "market":
-            evidence.findings.append(_misses(where, waves, LOTS, "whole lots at a price"))
+            evidence.findings.append(_misses(where, waves, LOTS, "lots closed at a price"))
         evidence.points.extend(_points(where, waves))
     return evidence
 

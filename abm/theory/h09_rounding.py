@@ -25,6 +25,7 @@ from abm.adl.wave import Wave
 from abm.theory import books
 from abm.theory.finding import (
     FAILS,
+    FOUND,
     HOLDS,
     Effort,
     Evidence,
@@ -107,11 +108,11 @@ def _findings(
             HOLDS if apart < 1e-6 * total else FAILS, note),
         row("H9", f"{where}, rounding down: contracts missed a payer",
             0.5 if half else np.nan, each,
-            judge(each, 0.5, 0.02) if half else HOLDS,
+            judge(each, 0.5, 0.02) if half else FOUND,
             "half where fractions are even; fewer where positions are small"),
         row("H9", f"{where}, budget up and largest remainder: most contracts missed", 0.0,
             exact(most), HOLDS if most == 0.0 else FAILS, ""),
         row("H9", f"{where}, rounding up: contracts too many a payer",
             0.5 if half else np.nan, mean_of(above / payers),
-            judge(mean_of(above / payers), 0.5, 0.02) if half else HOLDS, ""),
+            judge(mean_of(above / payers), 0.5, 0.02) if half else FOUND, ""),
     ]  # fmt: skip

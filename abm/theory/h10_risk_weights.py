@@ -24,7 +24,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
+from abm.adl.policy import Policy
 from abm.adl.sharing import leverage, proportional, queue, weights
+from abm.adl.wave import Wave
 from abm.theory import books
 from abm.theory.finding import (
     FAILS,
@@ -32,6 +34,7 @@ from abm.theory.finding import (
     HOLDS,
     OUTSIDE,
     Effort,
+    Estimate,
     Evidence,
     Finding,
     exact,
@@ -39,12 +42,13 @@ from abm.theory.finding import (
     row,
     share_of,
 )
-from abm.theory.market import Market
+from abm.theory.market import Market, ask, policy_of
 from abm.world import Array
 
 SHOCK = 0.1
 _ACCOUNTS = 300
 _BUDGET = 0.25
+_FEWEST = 5
 
 Rule = Callable[[Array, Array, Array, int], Array]
 """Takes capacities, leverages, equities (quanta) and a budget."""
@@ -81,6 +85,7 @@ def examine(effort: Effort, market: Market) -> Evidence:
         for rule in rules:
             findings.append(_ratio(effort, reading, rule))
     findings.extend(_hedges())
+    findings.extend(_of_market(market))
     return Evidence(findings, [])
 
 
@@ -183,6 +188,49 @@ def _hedges() -> list[Finding]:
         note = "share of a levered winner's position that offsets the venue's next deficit"
         found.append(row("H10", case, np.nan, exact(least), FOUND, note))
     return found
+
+
+_OPTIMAL = {"rule": "optimal", "scale": SHOCK}
+
+_POLICIES = {
+    "pro-rata": policy_of("pro-rata"),
+    "risk-aware": policy_of(
+        "pro-rata", allocation={"rule": "risk-weighted", "risk": _OPTIMAL}
+    ),
+    "greedy": policy_of("pro-rata", allocation={"rule": "greedy", "risk": _OPTIMAL}),
+}
+"""Whole policies that take cash, put to waves of the market."""
+
+
+def _of_market(market: Market) -> list[Finding]:
+    """What haircuts add to the next deficit in waves of the market, over pro-rata."""
+    added = {name: np.array([_added(p, w) for w in market.waves])
+             for name, p in _POLICIES.items()}  # fmt: skip
+    findings = []
+    for name in ("risk-aware", "greedy"):
+        known = added["pro-rata"] > 0.0
+        if known.sum() < _FEWEST:
+            continue
+        logs = np.log(added[name][known] / added["pro-rata"][known])
+        found = Estimate(*np.exp(mean_of(logs)))
+        case = f"market, cash taken: what {name} adds to the next deficit over pro-rata"
+        note = f"geometric mean of {known.sum()} waves; predicted below 1"
+        findings.append(row("H10", case, np.nan, found, OUTSIDE, note))
+    return findings
+
+
+def _added(policy: Policy, wave: Wave) -> float:
+    """Expected next deficit of the solvent after a wave less that before, in quanta."""
+    rows = wave.candidates
+    account, first = np.unique(rows["account"], return_index=True)
+    equity = rows["equity"][first].astype(float)
+    exposure = np.abs(rows["account_net"][first]).astype(float)
+    answer = ask(policy, wave)
+    paid = np.zeros(len(account))
+    np.add.at(paid, np.searchsorted(account, answer.account), answer.paid)
+    left = np.maximum(equity - paid, 1.0)
+    after, before = (float((e * _risk(exposure / e)).sum()) for e in (left, equity))
+    return after - before
 
 
 def adverse_move(persistence: float) -> float:

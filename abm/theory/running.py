@@ -121,7 +121,9 @@ def run(
             part = _examined(name, effort, market, settings)
             _write(path, part)
         parts.append(part)
-        write_table(folder / TABLE, parts)
+        known = [read(folder / f"{other}.json") for other in MODULES]
+        alike = [other for other in known if other and other.settings == settings]
+        write_table(folder / TABLE, alike)
     return parts
 
 

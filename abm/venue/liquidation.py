@@ -372,9 +372,9 @@ def _descend(world: World, account: int, backstop_is_due: bool) -> None:
                 acted = True
         elif rung.rung == BACKSTOP_RUNG:
             low = equity < share_of(maintenance, rung.below_ppm)
-            if low and not backstop_is_due:
-                return
             if low and equity >= -rung.loss_cap:
+                if not backstop_is_due:
+                    return
                 _take_over(world, account, pots.backstop, BACKSTOP_RUNG, False)
                 acted = True
         elif rung.rung == INSURANCE_RUNG:

@@ -11,7 +11,9 @@ from abm.theory.finding import (
     OPEN,
     Effort,
     Estimate,
+    geometric_mean,
     judge,
+    log_of,
     mean_of,
     resampled,
     share_of,
@@ -73,3 +75,9 @@ def test_a_share_of_none_still_has_an_upper_end():
 
 def test_sizes_end_where_the_effort_does():
     assert Effort(largest=6_300).sizes == (200, 630, 2_000, 6_300)
+
+
+def test_books_in_which_nothing_is_left_have_no_logarithm():
+    values = np.array([[1.0, 10.0], [4.0, 40.0], [1.0, 0.0]])
+    assert geometric_mean(values) == pytest.approx([2.0, 20.0])
+    assert slope_of((1.0, 10.0), log_of(values)) == pytest.approx((1.0, 1.0, 1.0))

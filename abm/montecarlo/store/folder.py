@@ -258,7 +258,7 @@ class Batch:
         Read file by file: what a file says of itself takes far more memory than a few of
         its columns, and would be kept of all files until the last is read.
         """
-        each: list[list[int]] = [[block] for block in self._whole_blocks()] or [[]]
+        each: list[list[int]] = [[block] for block in self._blocks_with(name)] or [[]]
         try:
             parts = [
                 self._dataset(name, one).to_table(columns=columns, filter=where)
@@ -273,7 +273,7 @@ class Batch:
 
     def dataset(self, name: str) -> ds.Dataset:
         """A table of whole blocks that is read as it is asked for."""
-        return self._dataset(name, self._whole_blocks())
+        return self._dataset(name, self._blocks_with(name))
 
     def _dataset(self, name: str, blocks: Iterable[int]) -> ds.Dataset:
         files = [str(_file(self.folder, name, block)) for block in blocks]
@@ -298,6 +298,12 @@ class Batch:
                 files = self.manifest["blocks"][str(block)]["sha256"]
                 digest.update(files.get(name, "").encode())
         return digest.hexdigest()
+
+    def _blocks_with(self, name: str) -> list[int]:
+        """Whole blocks that have a table: those of an earlier version lack later ones."""
+        blocks = self.manifest["blocks"]
+        every = {block: blocks[str(block)].get("sha256") for block in self._whole_blocks()}
+        return [block for block, files in every.items() if files is None or name in files]
 
     def _whole_blocks(self) -> Iterable[int]:
         return sorted(int(block) for block in self.manifest["blocks"])

@@ -123,7 +123,7 @@ def warm_up_step() -> None:
 
 def warm_up_adl() -> None:
     """Gather a wave and settle nothing in every way, and move the step's prices."""
-    from abm.adl import eligibility, scores, seniority, settlement
+    from abm.adl import checked, eligibility, scores, seniority, settlement
     from abm.adl.answers import build
     from abm.adl.compose import PRESETS, compose
     from abm.adl.record import Payers
@@ -147,6 +147,9 @@ def warm_up_adl() -> None:
     stop_cutting_withdrawals(world.ledger)
     seniority.tiers(gather(world, 0, True), payers, [none])
     scores.random()(wave, payers)
+    queue = compose("hyperliquid", PRESETS["hyperliquid"])
+    queue.reach(wave, [1.0])
+    checked.need(wave, "contracts", queue.settlement.need(wave, 1.0))
     engine = Engine(world, compose("none", PRESETS["none"]))
     engine.answer_if_asked()
     engine.answer_wave()

@@ -39,9 +39,16 @@ def lags(horizons_s: Sequence[float], step_ms: int) -> list[int]:
 
 
 def roots(world: World) -> Array:
-    """The cross account that each account belongs to, shape (accounts,)."""
-    parent = world.ledger.accounts["parent"].astype(np.int64)
-    return np.where(parent == NONE, np.arange(len(parent)), parent)
+    """The cross account that each account belongs to, shape (accounts,).
+
+    All accounts of a trader belong to the one that it began with.
+    """
+    accounts = world.ledger.accounts
+    parent, trader = (accounts[name].astype(np.int64) for name in ("parent", "trader"))
+    found = np.where(parent == NONE, np.arange(len(parent)), parent)
+    theirs = (parent == NONE) & (trader != NONE)
+    found[theirs] = world.crowd.traders["account"][trader[theirs]]
+    return found
 
 
 def worth_of(world: World) -> Array:
@@ -81,7 +88,8 @@ class Watch:
         By wave and horizon: of all hit so far in the episode, that long after the wave's
         last call.
     traders : array of int64, shape (accounts,)
-        The cross account that each account belonged to when the first call came.
+        The cross account that each account belonged to when the first call came, or, of
+        one that was opened later, the first call after that.
     """
 
     def __init__(
@@ -105,8 +113,9 @@ class Watch:
 
     def answered(self, world: World, call: Call) -> None:
         """Look at a call that was answered in the present step."""
-        if not self.burdens:
-            self.traders = roots(world)
+        known = len(self.traders)
+        if known < len(world.ledger.accounts):
+            self.traders = np.concatenate([self.traders, roots(world)[known:]])
         self.burdens.append(burden_of(call, self.policy))
         if not call.outcome.decision.acted:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from abm import genesis
+from abm import enlarge, genesis
 from abm import world as w
 from abm.adl.compose import PRESETS, compose
 from abm.engine import Engine
@@ -164,3 +164,17 @@ def test_nobody_is_appraised_who_was_not_asked_for(horizons_s):
         watch.look(world, step)
     assert watch.due is None
     assert watch.worths == {}
+
+
+def test_an_account_that_is_opened_later_counts_with_its_traders_first():
+    world = engine_at_wave().world
+    trader = int(world.crowd.traders["account"][3])
+    fresh = np.zeros(1, w.ACCOUNT)
+    fresh["trader"], fresh["kind"] = 3, world.ledger.accounts["kind"][trader]
+    before = worth_of(world)[trader]
+    world = enlarge.add_accounts(world, fresh)
+    opened = len(world.ledger.accounts) - 1
+    assert roots(world)[opened] == trader
+    world.ledger.accounts["cash"][trader] -= 5
+    world.ledger.accounts["cash"][opened] += 5
+    assert worth_of(world)[trader] == before

@@ -266,3 +266,42 @@ def _of_policies(scenario: Scenario, built_in: Sequence[str]) -> Iterator[Fault]
     if name not in known:
         message = f"must be a built-in policy or one of [policies]; {nearest(name, known)}"
         yield Fault(("outputs", "counterfactual"), message, name)
+
+
+_GROUPS = ("others", "makers", "honest")
+"""What the tables of players call those without a strategy, and the baseline."""
+
+
+def of_gaming(scenario: Scenario, built_in: Sequence[str]) -> Iterator[Fault]:
+    """Strategies that are there, adopted by no more than all, in a single episode.
+
+    Parameters
+    ----------
+    built_in : sequence of str
+        Names of the strategies that need no table.
+    """
+    gaming, known = scenario.gaming, [*built_in, *scenario.strategies]
+    for name, table in scenario.strategies.items():
+        key = ("strategies", name)
+        if name in _GROUPS:
+            yield Fault(key, f"must have another name than {', '.join(_GROUPS)}")
+        yield from _of_free_value(table, key)
+        if "rule" not in table and name not in built_in:
+            yield Fault((*key, "rule"), "is missing: must name a strategy or FILE.py:NAME")
+    for name in gaming.play:
+        if name not in known:
+            message = (
+                f"must be a strategy, built in or of [strategies]; {nearest(name, known)}"
+            )
+            yield Fault(("gaming", "play", name), message)
+    total = sum(gaming.play.values())
+    if total > 1.0 + _SHARES_TOLERANCE:
+        message = f"the shares of all strategies must sum to 1 at most, not {total:.6g}"
+        yield Fault(("gaming", "play"), message)
+    for i, kind in enumerate(gaming.kinds):
+        if kind not in scenario.kinds:
+            message = f"must be one of [kinds]; {nearest(kind, scenario.kinds)}"
+            yield Fault(("gaming", "kinds", i), message, kind)
+    if gaming.play and scenario.episodes.count > 1:
+        message = "must be 1 while strategies play: they last for one episode"
+        yield Fault(("episodes", "count"), message, scenario.episodes.count)

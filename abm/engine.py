@@ -39,6 +39,8 @@ from abm.world import Array, World
 
 _NEVER = 2**62
 """More steps than any run has."""
+_PLAYERS = 2
+"""The bit of a clock's `has_agents` that stands for players; a model's agents have 1."""
 
 
 def policy_of(scenario: Scenario, name: str) -> Policy:
@@ -111,6 +113,34 @@ class Watcher(Protocol):
         """Look at the world in which another episode begins."""
 
 
+class Players(Protocol):
+    """Acts in a run: strategies that traders play."""
+
+    @property
+    def every(self) -> int:
+        """Steps between two looks; 0 if they never look."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether they want to know what became of their orders in this step."""
+
+    def act(self, world: World, policy: Policy) -> World:
+        """Act between the crowd's orders and the matching of a step."""
+
+    def settle(self, world: World) -> None:
+        """Look what became of the orders, after their step."""
+
+    def called(self, world: World) -> None:
+        """Look at the world in which a wave is about to be answered."""
+
+    @property
+    def reads_policy(self) -> bool:
+        """Whether what they do depends on the policy."""
+
+    def fork(self) -> Players:
+        """The same past, with a future of its own."""
+
+
 class Engine:
     """Runs a world under a policy.
 
@@ -133,9 +163,12 @@ class Engine:
     ----------
     watcher : Watcher or None
         Whoever looks on; forks have none of their own.
+    players : Players or None
+        Whoever plays strategies; forks have theirs.
     """
 
     watcher: Watcher | None = None
+    players: Players | None = None
 
     def __init__(
         self,
@@ -177,6 +210,7 @@ class Engine:
             look_every=self.look_every,
         )
         engine.record = self.record.copy()
+        engine.players = None if self.players is None else self.players.fork()
         for name in ("_calm_ms", "_calls_before", "_owed"):
             setattr(engine, name, getattr(self, name))
         return engine
@@ -232,16 +266,21 @@ class Engine:
         ------
         PolicyError
             If the policy gave an answer that must not be booked.
+        StrategyError
+            If a strategy did.
         BrokenWorldError
             If an invariant does not hold.
         """
         while True:
             target = min(until, self._stop_before())
+            self._summon_players(target)
             status = step.advance(self.world, target)
             if self.paranoid and status == step.DONE:
                 w.check(self.world)
             if status == step.DONE:
                 self._let_look()
+            if status == step.AGENTS and self._let_play():
+                continue
             if status == step.WAVE and not stop_at_wave:
                 self.answer_if_asked()
             elif status == step.ROOM:
@@ -258,6 +297,11 @@ class Engine:
             stops.append(done + 1)
         if self.look_every:
             stops.append((done // self.look_every + 1) * self.look_every)
+        if self.players is not None:
+            if self.players.every:
+                stops.append((done // self.players.every + 1) * self.players.every)
+            if self.players.waits:
+                stops.append(done + 1)
         return min(stops)
 
     def _next_look(self) -> int:
@@ -265,8 +309,27 @@ class Engine:
         due = None if self.watcher is None else self.watcher.due
         return _NEVER if due is None else due + 1
 
+    def _summon_players(self, target: int) -> None:
+        """Have the market wait for the players if they are due in the step that begins."""
+        clock = self.world.clock[0]
+        if self.players is None or not self.players.every or clock["step"] >= target:
+            return
+        if clock["phase"] == step.OPENING and clock["step"] % self.players.every == 0:
+            clock["has_agents"] |= _PLAYERS
+
+    def _let_play(self) -> bool:
+        """Let the players act if the market waits for them, and for nobody else."""
+        clock = self.world.clock[0]
+        if self.players is not None and clock["has_agents"] & _PLAYERS:
+            clock["has_agents"] &= ~_PLAYERS
+            self.world = self.players.act(self.world, self.policy)
+            return not clock["has_agents"]
+        return False
+
     def _let_look(self) -> None:
         """Look after the last step, and let the watcher look, if it was due."""
+        if self.players is not None and self.players.waits:
+            self.players.settle(self.world)
         if self.look_every and self.world.clock[0]["step"] % self.look_every == 0:
             self._look()
         if self.watcher is not None and self._next_look() == self.world.clock[0]["step"]:
@@ -311,6 +374,8 @@ class Engine:
         if self.record.calls and not self.keep_whole:
             self.record.calls[-1] = in_brief(self.record.calls[-1], self.policy)
         wave = gather(self.world, self._wave_number(), self.policy.looks_everywhere)
+        if self.players is not None and self._is_first:
+            self.players.called(self.world)
         before = wave.total_deficit
         outcome = self.policy.answer(self.world, wave, self.record.calls)
         after = int(shortfall(self.world.ledger, self.world.risk, self.world.markets))

@@ -36,21 +36,63 @@ def add_account(world: World, kind: int, cash: int) -> tuple[World, int]:
     cash : int
         Deposited at once, in quanta.
     """
-    old = world.ledger
-    account = len(old.accounts)
-    accounts = np.append(old.accounts, np.zeros(1, w.ACCOUNT))
-    accounts[account]["kind"] = kind
-    accounts[account]["cash"] = accounts[account]["principal"] = cash
-    for name in ("parent", "trader", "first_position", "first_order", "debt_market"):
-        accounts[account][name] = NONE
-    old.pots["deposits"] += cash
-    touched = np.append(old.touched, np.zeros(1, old.touched.dtype))
-    watched = np.append(world.risk.watched, np.zeros(1, world.risk.watched.dtype))
-    ledger = old._replace(accounts=accounts, touched=touched)
+    row = np.zeros(1, w.ACCOUNT)
+    row["kind"] = kind
+    row["cash"] = row["principal"] = cash
+    row["trader"] = NONE
+    world.ledger.pots["deposits"] += cash
+    return add_accounts(world, row), len(world.ledger.accounts)
+
+
+def add_accounts(world: World, rows: Array) -> World:
+    """A world with more accounts, which hold nothing but cash and wait for nothing.
+
+    Parameters
+    ----------
+    rows : structured array of `world.ACCOUNT`
+        Kind, trader, cash and principal count; deposits are the caller's to book.
+    """
+    old, count = world.ledger, len(rows)
+    fresh = rows.copy()
+    for name in ("parent", "first_position", "first_order", "debt_market"):
+        fresh[name] = NONE
+    ledger = old._replace(
+        accounts=_followed_by(old.accounts, fresh),
+        touched=np.append(old.touched, np.zeros(count, old.touched.dtype)),
+    )
     if len(old.ages):
-        nothing = np.zeros((1, *old.lows.shape[1:]), np.int64)
+        nothing = np.zeros((count, *old.lows.shape[1:]), np.int64)
         ledger = ledger._replace(lows=np.concatenate([old.lows, nothing]))
-    return world._replace(ledger=ledger, risk=world.risk._replace(watched=watched)), account
+    watched = np.append(world.risk.watched, np.zeros(count, world.risk.watched.dtype))
+    return world._replace(ledger=ledger, risk=world.risk._replace(watched=watched))
+
+
+def _followed_by(old: Array, fresh: Array) -> Array:
+    """Both one after the other, byte by byte: numpy's own goes field by field."""
+    parts = [old.view(np.uint8), fresh.view(np.uint8)]
+    return np.concatenate(parts).view(old.dtype)
+
+
+def room_for_orders(world: World, count: int) -> World:
+    """A world whose inbox, book and pool of positions have room for more orders.
+
+    Parameters
+    ----------
+    count : int
+        Orders, or positions, about to be opened.
+    """
+    here = int(world.logs.counts[0]["inbox"])
+    if here + count > len(world.inbox):
+        more = np.zeros(here + 2 * count - len(world.inbox), w.REQUEST)
+        world = world._replace(inbox=_followed_by(world.inbox, more))
+    pots, n_markets = world.ledger.pots[0], len(world.markets.specs)
+    used = int(pots["used_positions"]) + count
+    openings = len(world.inbox) + int(world.book.pool[0]["used"]) + 2 * n_markets
+    if used + openings > len(world.ledger.positions):
+        world = _more_positions(world, used + 2 * openings)
+    while 4 * (int(world.book.pool[0]["used"]) + count) > 3 * len(world.book.orders):
+        world = _more_orders(world)
+    return world
 
 
 def _more_positions(world: World, count: int) -> World:

@@ -98,7 +98,7 @@ def usd_by_key(scenario: Scenario) -> dict[Key, float]:
     worst = max(math.exp(m.entry_mean + _DEVIATIONS * m.entry_sd) for m in markets)
     capital = makers.capital_of_depth * max(1.0, makers.inventory_limit)
     ladder = (makers.reach / 0.01) ** makers.depth_exponent
-    of_depth = GRID_HEADROOM * max(1.0, capital, ladder)
+    of_depth = GRID_HEADROOM * makers.depth_scale * max(1.0, capital, ladder)
     found: dict[Key, float] = {
         ("markets", name, "depth_usd"): of_depth * market.depth_usd
         for name, market in scenario.markets.items()

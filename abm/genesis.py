@@ -24,6 +24,10 @@ _INBOX = 4096
 _GRID_HEADROOM = 4
 _VARIANCE_HALFLIFE_S = 30.0
 _TREND_HALFLIFE_S = 60.0
+_TREND_SCALE = 8.0
+"""A trend that traders notice, in standard deviations of a calm second."""
+_SAMPLE_S = 1.0
+"""Length of the returns that realised volatility is measured on, s."""
 _DAY_S = 86_400.0
 
 
@@ -127,6 +131,8 @@ def _markets(scenario: Scenario, markets: list[Market], seed: int) -> w.Markets:
         specs[i]["n_tiers"] = len(market.tiers)
         specs[i]["beta"] = market.beta
         specs[i]["step_volatility"] = market.daily_volatility * math.sqrt(step_s / _DAY_S)
+        second = market.daily_volatility * math.sqrt(1.0 / _DAY_S)
+        specs[i]["trend_scale"] = second * _TREND_SCALE
         specs[i]["depth_lots"] = market.depth_usd * units.QUANTA_PER_USD / value
         specs[i]["half_spread"] = market.half_spread_bps * 1e-4
         first_tier += len(market.tiers)
@@ -141,17 +147,21 @@ def _oracle(scenario: Scenario) -> Array:
     given, step_s = scenario.oracle, scenario.time.step_s
     oracle = np.zeros(1, w.ORACLE)
     for field in (
-        "degrees", "factor_share", "log_volatility_sd", "excitation",
-        "jump_mean", "jump_sd", "feedback",
+        "degrees", "factor_share", "log_volatility_sd", "jump_mean", "jump_sd", "feedback",
     ):  # fmt: skip
         oracle[field] = getattr(given, field)
+    oracle["excitation"] = given.excitation * step_s
     oracle["jumps_per_step"] = given.jumps_per_day * step_s / _DAY_S
     oracle["log_volatility_decay"] = _decay(given.log_volatility_halflife_s, step_s)
     oracle["feedback_lag"] = _decay(given.feedback_lag_s, step_s)
     oracle["feedback_decay"] = _decay(given.feedback_halflife_s, step_s)
     oracle["mark_rule"] = marks.RULE_NAMES.index(scenario.mark.rule)
     oracle["basis_decay"] = _decay(scenario.mark.basis_halflife_s, step_s)
-    oracle["variance_decay"] = _decay(scenario.makers.fear_halflife_s, step_s)
+    steps_per_sample = max(1, round(_SAMPLE_S / step_s))
+    oracle["steps_per_sample"] = steps_per_sample
+    oracle["samples_per_step"] = max(1.0, step_s / _SAMPLE_S)
+    halflife = scenario.makers.fear_halflife_s
+    oracle["variance_decay"] = _decay(halflife, steps_per_sample * step_s)
     oracle["trend_decay"] = _decay(_TREND_HALFLIFE_S, step_s)
     venue = scenario.venue
     oracle["funding_interval_ms"] = round(venue.funding_interval_s * 1000)
@@ -398,9 +408,11 @@ def _maker_room(scenario: Scenario, rows: Array) -> w.Makers:
         "exit_loss",
     ):  # fmt: skip
         quoting[field] = getattr(given, field)
-    quoting["exit_chance"] = given.exit_rate_per_s * step_s
     quoting["return_mean_ms"] = given.return_halflife_s / math.log(2.0) * 1000.0
-    quoting["requote_chance"] = 1.0 - math.exp(-step_s / given.requote_s)
+    requote_chance = 1.0 - math.exp(-step_s / given.requote_s)
+    quoting["requote_chance"] = requote_chance
+    # A maker leaves when it looks at its quotes: so much time has passed since it last did.
+    quoting["exit_chance"] = given.exit_rate_per_s * step_s / requote_chance
     ladder = _ladder(scenario)
     quoting["ladder_total"] = ladder[:, 1].sum()
     return w.Makers(rows, quoting, ladder)

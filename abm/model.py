@@ -15,6 +15,11 @@ from abm import scenario as scenarios
 from abm import world as w
 from abm.adl.policy import Policy
 from abm.engine import Engine, policy_of
+from abm.gaming.actions import Actions, Own
+from abm.gaming.booking import booked
+from abm.gaming.looking import move_ppm, own_view, public_view, shown_now
+from abm.gaming.players import players_of
+from abm.gaming.view import View
 from abm.market import book
 from abm.scenario import Scenario
 from abm.traders.habits import ask
@@ -142,6 +147,7 @@ class Trader(mesa.Agent):  # type: ignore[misc]
         super().__init__(model)
         self.venue = model.venue
         self.account = model.open_account(cash_usd)
+        self.accounts: tuple[int, ...] = (self.account,)
 
     def step(self) -> None:
         """Act once a step: look at the venue, place orders."""
@@ -205,6 +211,44 @@ class Trader(mesa.Agent):  # type: ignore[misc]
             raise ValueError(f"cannot withdraw {usd:,.2f} USD: {free:,.2f} USD are free")
         principal = int(world.ledger.accounts[self.account]["principal"])
         withdraw(world.ledger, self.account, amount, equity - principal)
+
+    # --- as strategies do ---------------------------------------------------------------
+
+    def open_account(self, cash_usd: float = 0.0) -> int:
+        """Open another account; return its number, for :meth:`Venue.place` and `do`."""
+        account = int(self.model.open_account(cash_usd))
+        self.accounts = (*self.accounts, account)
+        return account
+
+    @property
+    def view(self) -> View:
+        """What it can see as a strategy sees it: market, policy, own accounts, its light.
+
+        See `abm.gaming.view.View`; to look at lights takes as long as to answer a wave.
+        """
+        model, world = self.model, self.model.world
+        public = public_view(model.scenario, world, model.engine.policy)
+        shown = shown_now(model.scenario, world, model.engine.policy)
+        return own_view(public, world, self._own, 1, shown)
+
+    def do(self, actions: Actions) -> None:
+        """Do what a strategy can do: orders, and transfers between own accounts.
+
+        Raises
+        ------
+        ValueError
+            If something must not be booked, saying what would be right.
+        """
+        model = self.model
+        ppm = move_ppm(model.scenario, model.world)
+        world, own = booked(model.world, actions.rows(), self._own, ppm)
+        model.engine.world = world
+        self.accounts = tuple(own.account.tolist())
+
+    @property
+    def _own(self) -> Own:
+        accounts = np.array(self.accounts, np.int64)
+        return Own(accounts, np.zeros(len(accounts), np.int64))
 
 
 class Group(mesa.Agent):  # type: ignore[misc]
@@ -270,6 +314,7 @@ class StressModel(mesa.Model):  # type: ignore[misc]
         chosen = policy_of(scenario, policy) if isinstance(policy, str) else policy
         world = genesis.new_world(scenario, seed)
         self.engine = Engine(world, chosen, scenario.run.wave_gap_s)
+        self.engine.players = players_of(scenario, self.engine.world)
         self.venue = Venue(self)
         self._interval = max(
             1, round((interval_s or scenario.time.step_s) / scenario.time.step_s)

@@ -34,7 +34,7 @@ class Oracle(Part):
         0.0,
         ge=0.0,
         le=10.0,
-        description="rise of log-volatility per unit of squared factor above 4",
+        description="rise of log-volatility per s and unit of squared factor above 4",
     )
     jumps_per_day: Real = Field(
         0.0, ge=0.0, le=8640.0, description="mean number of jumps per day and market"
@@ -97,6 +97,9 @@ class Makers(Part):
     depth_exponent: Real = Field(
         1.16, gt=0.0, le=10.0, description="power of the distance by which depth grows"
     )
+    depth_scale: Real = Field(
+        1.0, ge=0.01, le=100.0, description="multiple of every market's depth_usd"
+    )
     size_tail: Real = Field(
         1.2, ge=0.1, le=100.0, description="Pareto exponent of the sizes of makers"
     )
@@ -132,7 +135,7 @@ class Makers(Part):
         8.0, ge=1.0, le=LARGEST, description="fear from which makers may leave"
     )
     exit_rate_per_s: NotNegative = Field(
-        0.05, description="rate of leaving when fear is twice exit_fear, 1/s"
+        0.02, description="rate of leaving when fear is twice exit_fear, 1/s"
     )
     exit_loss: Share = Field(
         0.3, description="share of capital whose loss makes a maker leave"

@@ -38,7 +38,9 @@ from abm.rules import Policy, Rung, Venue
 
 __all__ = [
     "BUILT_IN_POLICIES",
+    "BUILT_IN_STRATEGIES",
     "Episodes",
+    "Gaming",
     "Kind",
     "Makers",
     "Mark",
@@ -69,6 +71,13 @@ BUILT_IN_POLICIES = (
     "minmax", "none",
 )  # fmt: skip
 """Policies that a scenario can name without defining them."""
+
+
+BUILT_IN_STRATEGIES = (
+    "reset-entry", "split", "shave-leverage", "shuffle-markets", "withdraw-gains",
+    "leave-early", "camouflage", "extract", "self-trade",
+)  # fmt: skip
+"""Strategies that a scenario can let play without defining them."""
 
 
 class Time(Part):
@@ -432,6 +441,34 @@ class Run(Part):
         return checks.of_run(self)
 
 
+class Gaming(Part):
+    """Who plays which strategy against the rule (see `abm.gaming`).
+
+    Adopters are drawn from the traders who hold a position at the start. Groups are the
+    same under every policy and strategy, and grow by newcomers as shares do.
+    """
+
+    play: dict[Name, Share] = Field(
+        {}, max_length=64, description="strategies and the share of traders who adopt them"
+    )
+    honest: Flag = Field(
+        False, description="draw the same groups and let nobody play: the baseline"
+    )
+    every_s: Real = Field(
+        5.0, ge=0.1, le=LARGEST, description="how often strategies look, s"
+    )
+    kinds: tuple[Name, ...] = Field(
+        (), max_length=100, description="kinds of traders who may; all if left out"
+    )
+    move_fee: Real = Field(
+        1.0,
+        ge=0.0,
+        le=10.0,
+        description="fee for moving a position between own accounts, on either side, in "
+        "taker fees",
+    )
+
+
 Horizon = Annotated[Real, Field(ge=0.0, le=86_400.0)]
 
 
@@ -509,13 +546,18 @@ class Scenario(Part):
     policies: dict[Name, Policy] = Field(
         {}, max_length=256, description="ADL rules by name"
     )
+    strategies: dict[Name, dict[str, Any]] = Field(
+        {}, max_length=256, description="what traders may do about the rule, by name"
+    )
+    gaming: Gaming = Field(Gaming(), description="who plays which strategy")
     retention: Retention = Field(Retention(), description="what haircuts cost later")
     episodes: Episodes = Field(Episodes(), description="crashes one after the other")
     run: Run = Field(Run(), description="the Monte Carlo plan")
     outputs: Outputs = Field(Outputs(), description="what is written")
 
     def _faults(self) -> Iterable[Fault]:
-        return checks.of_scenario(self, BUILT_IN_POLICIES)
+        yield from checks.of_scenario(self, BUILT_IN_POLICIES)
+        yield from checks.of_gaming(self, BUILT_IN_STRATEGIES)
 
     @property
     def tail_template(self) -> Market:
@@ -538,7 +580,16 @@ class Scenario(Part):
                 "depth_usd": tail.depth_usd(rank),
             }
             found[tail.name(rank)] = template.model_copy(update=sizes)
-        return found
+        if (scale := self.makers.depth_scale) == 1.0:
+            return found
+        return {
+            name: market.model_copy(update={"depth_usd": scale * market.depth_usd})
+            for name, market in found.items()
+        }
+
+    def played_tables(self) -> dict[str, dict[str, Any]]:
+        """The tables of the strategies that are played, by name; empty without one."""
+        return {name: self.strategies.get(name, {}) for name in self.gaming.play}
 
     def resolved(self) -> dict[str, Any]:
         """The scenario as plain nested tables, with every default filled in.
@@ -549,6 +600,9 @@ class Scenario(Part):
         tables = self.model_dump(mode="json", exclude_none=True)
         for policy in tables["policies"].values():
             policy.update({part: _sorted(answer) for part, answer in policy.items()})
+        tables["strategies"] = {
+            name: _sorted(table) for name, table in tables["strategies"].items()
+        }
         return tables
 
     def sha256(self) -> str:

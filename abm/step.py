@@ -94,12 +94,14 @@ def match_inbox(world: World) -> None:
             lots = affordable_lots(book, ledger, risk, markets, account, market, side, lots)
         if lots < 1:
             continue
+        before = book.tops[market].volume
         submit(
             book, ledger, market, account, side, request.kind, request.tick, lots,
             request.reduce_only, ledger.pots[0].self_trade,
         )  # fmt: skip
         unit = markets.specs[market].unit
-        settle_fills(ledger, risk, book, unit, market, account, side)
+        request.value = settle_fills(ledger, risk, book, unit, market, account, side)
+        request.filled = book.tops[market].volume - before
     counts.inbox = 0
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from abm.montecarlo.store import Batch
 from analysis import intervals
@@ -41,12 +42,76 @@ def fixed_path(batch: Batch) -> pd.DataFrame:
         the mean over them of each measure, and the ends ``_low`` and ``_high`` of its 95%
         bootstrap interval. A run in which nothing was taken counts as zero.
     """
+    return _means(_sums_of_runs(batch), _finished(batch), _OF_RUN)
+
+
+def _sums_of_runs(batch: Batch) -> pd.DataFrame:
+    """Each measure of the fixed path added up over a run's waves, by run and horizon."""
     rows = batch.frame("horizons", columns=["run", "wave", *_KEYS, *_OF_RUN])
     # A wave that runs on to the end cannot be followed; then the run's sum is unknown.
     sums = rows.groupby(["run", *_KEYS])[list(_OF_RUN)].sum(min_count=1)
     unknown = rows["haircut_usd"].isna().groupby([rows[key] for key in ("run", *_KEYS)])
     sums[unknown.any()] = np.nan
-    return _means(sums, _finished(batch), _OF_RUN)
+    return sums
+
+
+def markouts(batch: Batch) -> pd.DataFrame:
+    """What a run's ADL cost at once, and what prices did to it later.
+
+    ``Q (M_d - P) = Q (M_0 - P) + Q (M_d - M_0)`` of a fill of size Q at price P with the
+    mark M_0 at its moment and M_d some time later (FAQ of
+    github.com/pluriholonomic/autodeleveraging-analysis), with a minus, so that what the
+    closed accounts lost is positive.
+
+    Returns
+    -------
+    DataFrame
+        As of :func:`fixed_path`, with the measures `at_once_usd` and `later_usd`.
+    """
+    net = _sums_of_runs(batch)["net_usd"].unstack("horizon_s").sort_index(axis="columns")
+    at_once = net.iloc[:, [0] * net.shape[1]].set_axis(net.columns, axis="columns")
+    parts = {"at_once_usd": at_once, "later_usd": net - at_once}
+    values = pd.DataFrame({name: part.stack() for name, part in parts.items()})
+    return _means(values, _finished(batch), tuple(parts))
+
+
+HALFLIVES_S = (0.5, 1.0, 2.0, 5.0)
+"""Half-lives of the discount of arXiv 2512.01112's overshoot."""
+
+_MOST_DISCOUNTED_S = 10.0
+
+
+def discounted_overshoots(batch: Batch) -> pd.DataFrame:
+    """A run's overshoot averaged over the first ten seconds after its waves.
+
+    Returns
+    -------
+    DataFrame
+        One row a policy and ``halflife_s``, with the measure `overshoot_usd`, as of
+        :func:`fixed_path`; negative if less was taken than turned out to be needed.
+    """
+    sums = _sums_of_runs(batch)["overshoot_usd"].unstack("horizon_s")
+    near = sums[sorted(at for at in sums if at <= _MOST_DISCOUNTED_S)]
+    values = pd.DataFrame(
+        {h: discounted(near.columns, near.to_numpy(float), h) for h in HALFLIVES_S},
+        index=near.index,
+    )
+    values = values.rename_axis(columns="horizon_s").stack().to_frame("overshoot_usd")
+    found = _means(values, _finished(batch), ("overshoot_usd",))
+    return found.rename(columns={"horizon_s": "halflife_s"})
+
+
+def discounted(
+    horizons_s: ArrayLike, overshoots: ArrayLike, halflife_s: float
+) -> NDArray[np.float64]:
+    """Overshoot averaged over horizons with exponentially falling weight.
+
+    ``integral O(d) w(d) dd / integral w(d) dd`` with ``w(d) = exp(-ln 2 d / halflife)``,
+    by the trapezoid rule over the last axis, that of the given horizons.
+    """
+    d, values = np.asarray(horizons_s, float), np.asarray(overshoots, float)
+    weight = np.exp2(-d / halflife_s)
+    return np.asarray(np.trapezoid(values * weight, d) / np.trapezoid(weight, d))
 
 
 def against_forks(batch: Batch, moment: Moment = "first") -> pd.DataFrame:

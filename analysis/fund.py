@@ -29,7 +29,10 @@ from analysis import intervals, notation, risk
 from analysis.console import plain_console
 
 POINTS = 60
-"""Sizes of a curve, evenly from nothing to the largest need."""
+"""Sizes of a curve beside nothing, by equal factors up to the largest need."""
+
+_LEAST_SHOWN = 0.1
+"""The smallest size of a curve beside nothing, as a part of a small need."""
 
 _WIDTH = 100
 
@@ -98,7 +101,8 @@ def size_table(need: dict[str, np.ndarray], costs: Costs) -> pd.DataFrame:
         `size_high_usd` (infinite where the runs do not bound it; then `runs_needed` says
         how many would), `runs_beyond`, `breach` (share of runs beyond the fund) with ends,
         `residual_usd` (mean left uncovered) and `shortfall_usd` (that mean over the runs
-        beyond) with ends of the former, `cost_usd`.
+        beyond) with ends of the former, `left` (the mean left as a part of the mean need),
+        `cost_usd`; `need_usd` is the mean need.
     """
     rows = {name: _row(values, costs) for name, values in need.items()}
     found = pd.DataFrame.from_dict(rows, orient="index")
@@ -116,6 +120,7 @@ def _row(need: np.ndarray, costs: Costs) -> dict[str, Any]:
         "size_high_usd": size.high,
         "runs_beyond": int(size.beyond),
         "runs_needed": risk.runs_for_quantile(costs.quantile),
+        "need_usd": float(need.mean()),
         **curve(need, costs, np.array([size.value])).iloc[0].drop("fund_usd"),
     }
 
@@ -128,15 +133,19 @@ def curve(need: np.ndarray, costs: Costs, sizes: np.ndarray) -> pd.DataFrame:
     DataFrame
         Columns `fund_usd`, `breach`, `breach_low`, `breach_high` (Clopper-Pearson),
         `residual_usd`, `residual_low_usd`, `residual_high_usd` (BCa bootstrap of the
-        mean), `shortfall_usd` (mean beyond the fund where it is exceeded), `cost_usd`.
+        mean), `left`, `left_low`, `left_high` (the part of the mean need that is left;
+        bootstrap of the ratio), `shortfall_usd` (mean beyond the fund where it is
+        exceeded), `cost_usd`.
     """
     left = np.maximum(need[:, None] - sizes, 0.0)
     mean = left.mean(axis=0)
     ends = intervals.mean_intervals(left)
+    part_ends = intervals.ratio_intervals(left, need)
     breaches = (need[:, None] > sizes).sum(axis=0)
     breach = [risk.breach_frequency(int(hits), len(need)) for hits in breaches]
     with np.errstate(invalid="ignore", divide="ignore"):
         beyond = left.sum(axis=0) / breaches
+        part = mean / need.mean()
     return pd.DataFrame(
         {
             "fund_usd": sizes,
@@ -146,6 +155,9 @@ def curve(need: np.ndarray, costs: Costs, sizes: np.ndarray) -> pd.DataFrame:
             "residual_usd": mean,
             "residual_low_usd": [interval.low for interval in ends],
             "residual_high_usd": [interval.high for interval in ends],
+            "left": part,
+            "left_low": [interval.low for interval in part_ends],
+            "left_high": [interval.high for interval in part_ends],
             "shortfall_usd": beyond,
             "cost_usd": costs.capital * sizes + costs.reputation * mean,
         }
@@ -153,9 +165,16 @@ def curve(need: np.ndarray, costs: Costs, sizes: np.ndarray) -> pd.DataFrame:
 
 
 def curves(need: dict[str, np.ndarray], costs: Costs) -> pd.DataFrame:
-    """The curve of every policy over the same sizes, with a column `policy`."""
+    """The curve of every policy over the same sizes, with a column `policy`.
+
+    Sizes grow by equal factors, from a tenth of a small need to the largest one, since
+    rules' needs may differ a hundredfold; the first is no fund at all.
+    """
     largest = max(float(values.max()) for values in need.values())
-    sizes = np.linspace(0.0, largest, POINTS + 1)
+    small = [np.quantile(v[v > 0.0], 0.05) for v in need.values() if v.any()]
+    first = _LEAST_SHOWN * min(small, default=0.0)
+    grown = np.geomspace(first, largest, POINTS) if largest > 0.0 else np.zeros(0)
+    sizes = np.append(0.0, grown)
     parts = []
     for name, values in need.items():
         part = curve(values, costs, sizes)

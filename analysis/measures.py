@@ -94,6 +94,12 @@ MEASURES = (
             "Largest survivor over itself and what is still missing together."),
     Measure("needed_usd", "Needed", COST, "usd", "",
             "What the closed positions needed at the marks of the calls themselves."),
+    Measure("undershoot_usd", "Undershoot", COST, "usd", "low",
+            "What was needed and not covered, added up over waves."),
+    Measure("utilisation", "Utilisation", COST, "number", "",
+            "What was taken over the least that had to be: the need, or all profits."),
+    Measure("excess_usd", "Excess", COST, "usd", "low",
+            "What was taken beyond the least that had to be, against the mark."),
     Measure("tracking_regret_usd", "Tracking regret", COST, "usd", "low",
             "How far what was taken lies from what was needed, added up over waves."),
     Measure("fairness_regret_usd", "Fairness regret", COST, "usd", "low",
@@ -150,6 +156,12 @@ class Told:
         runs["failed"] = runs["failed"].astype(bool)
         for what in ("solvency", "revenue"):
             _tell_recovery(runs, what)
+        columns = ["given_usd", "needed_usd", "covered_usd", "winners_profit_usd"]
+        waves = self.batch.frame("waves", columns=["run", "policy", *columns])
+        if len(waves):
+            rows = pd.MultiIndex.from_frame(runs[["run", "policy"]])
+            use = use_of_profits(waves).reindex(rows)
+            runs[list(use)] = use.to_numpy()
         return runs
 
     @cached_property
@@ -197,7 +209,8 @@ class Told:
             One row a policy and measure's column (the index): `value`, the mean over
             `runs` finished runs, `low` and `high`, the ends of its 95% interval, and
             `stand`: ``best``, ``with the best`` where the paired difference to the best
-            cannot be told from zero, ``worse`` where it can, or nothing.
+            cannot be told from zero, ``worse`` where it can, or nothing, as where all are
+            the same.
         """
         parts = [self.of(one.column, one.better) for one in self.measures]
         names = [one.column for one in self.measures]
@@ -212,6 +225,43 @@ class Told:
     def of(self, column: str, better: str = "") -> pd.DataFrame:
         """One measure by policy; as in :attr:`summary`."""
         return sum_up(self.values(column), better, of_runs=column.startswith("has_"))
+
+
+def use_of_profits(waves: pd.DataFrame) -> pd.DataFrame:
+    """Utilisation, excess and shortfall of a run's waves.
+
+    The least that a wave must take is ``H* = min(needed, profits of the winners)``; what
+    it took is H. Utilisation is ``H / H*``, the excess ``H - H*`` (both of
+    github.com/pluriholonomic/autodeleveraging-analysis), the shortfall
+    ``sum max(needed - covered, 0)`` (V_T of arXiv 2602.15182).
+
+    Parameters
+    ----------
+    waves : DataFrame
+        Columns `run`, `policy`, `given_usd`, `needed_usd`, `covered_usd` and
+        `winners_profit_usd`.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `run` and `policy`: `utilisation`, `excess_usd` (of the waves in which
+        somebody was asked; NaN where none was) and `undershoot_usd`.
+    """
+    asked = waves["winners_profit_usd"].notna()
+    least = np.minimum(waves["needed_usd"], waves["winners_profit_usd"])
+    parts = waves[["run", "policy"]].assign(
+        given=waves["given_usd"].where(asked),
+        least=least.where(asked),
+        undershoot_usd=(waves["needed_usd"] - waves["covered_usd"]).clip(lower=0.0),
+    )
+    sums = parts.groupby(["run", "policy"]).sum(min_count=1)
+    return pd.DataFrame(
+        {
+            "utilisation": sums["given"] / sums["least"].where(sums["least"] > 0.0),
+            "excess_usd": sums["given"] - sums["least"],
+            "undershoot_usd": sums["undershoot_usd"],
+        }
+    )
 
 
 def _tell_recovery(runs: pd.DataFrame, what: str) -> None:
@@ -236,7 +286,8 @@ def sum_up(
         ``low`` or ``high``; nothing if neither is better.
     of_runs : bool
         True if each value says yes (1) or no (0) of a run, so that the mean is a share of
-        runs, whose interval is Wilson's; that of other means is a bootstrap's.
+        runs, whose interval is exact (Clopper and Pearson); that of other means is a
+        bootstrap's.
     """
     columns = [values[name].dropna().to_numpy(float) for name in values]
     if of_runs:
@@ -259,7 +310,7 @@ def sum_up(
 def stands(values: pd.DataFrame, better: str) -> list[str]:
     """How each column stands to the one of the best mean, by paired differences."""
     means = values.mean()
-    if means.isna().all():
+    if means.isna().all() or (len(means) > 1 and means.nunique(dropna=False) == 1):
         return [""] * len(means)
     best = means.idxmin() if better == "low" else means.idxmax()
     found = []

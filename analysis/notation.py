@@ -112,6 +112,8 @@ def points(value: float) -> str:
     """A difference of shares in percentage points."""
     if not math.isfinite(value):
         return UNDEFINED
+    if 0.0 < abs(value) < 0.00005:
+        return "<0.01 points"
     digits = 2 if abs(value) < 0.00995 else 1
     return f"{100 * value:.{digits}f} points" if value else "0 points"
 

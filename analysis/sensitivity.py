@@ -81,14 +81,17 @@ def sensitivities(folder: str | Path, measures: Sequence[str]) -> pd.DataFrame:
         here = table[table["policy"] == policy].sort_values("point")
         for measure in measures:
             values = here[measure].to_numpy(float)
-            found = _indices(index["design"], here[keys], values)
+            found = indices_of(index["design"], here[keys], values)
             for key in keys:
                 rows.append({"policy": policy, "measure": measure, "key": key} | found[key])
     found = pd.DataFrame(rows, columns=["policy", "measure", "key", *INDICES])
     return found.set_index(["policy", "measure", "key"])
 
 
-def _indices(design: str, at: pd.DataFrame, values: Floats) -> dict[str, dict[str, float]]:
+def indices_of(
+    design: str, at: pd.DataFrame, values: Floats
+) -> dict[str, dict[str, float]]:
+    """What each column of `at` explains of the values at the points of a design."""
     if not np.isfinite(values).all() or np.ptp(values) == 0.0:
         return {key: {} for key in at}
     if design == "saltelli":

@@ -77,18 +77,19 @@ def is_stress(batch: Batch) -> bool:
     return bool(outputs.get("extremes")) and batch.policies == ["none"]
 
 
-def read_extremes(batch: Batch) -> pd.DataFrame:
-    """The table `extremes` of a batch without ADL, markets in the scenario's order.
+def read_extremes(batch: Batch, policy: str = "none") -> pd.DataFrame:
+    """The table `extremes` of a batch, without ADL or under a policy, by run and market.
 
     Raises
     ------
     StoreError
         If it was not written.
     """
-    found = batch.frame("extremes", where=pc.field("policy") == "none")
+    found = batch.frame("extremes", where=pc.field("policy") == policy)
     if found.empty:
         raise StoreError(
-            f"{batch.folder}: holds no extremes of policy none: `adl stress` writes them"
+            f"{batch.folder}: holds no extremes of policy {policy}: `adl stress` writes "
+            "those of none"
         )
     return found
 

@@ -18,7 +18,13 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+)
 
 from abm.montecarlo.store import Batch
 from analysis import notation
@@ -221,11 +227,20 @@ def usd_axis(axis: Axis, label: str, log: bool = False) -> None:
         log_ticks(axis)
 
 
+_CARD_TICKS = 7
+"""Decades that can be named on a card without touching each other."""
+
+
 def log_ticks(axis: Axis) -> None:
     """Ticks at decades; at 1, 2 and 5 where there are few decades."""
     low, high = axis.get_view_interval()
+    if high < 4.0 * low:
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        axis.set_minor_locator(NullLocator())
+        return
     subs = (1.0,) if high > 300.0 * low else (1.0, 2.0, 5.0)
-    axis.set_major_locator(LogLocator(base=10.0, subs=subs, numticks=10))
+    ticks = _CARD_TICKS if is_card() else 10
+    axis.set_major_locator(LogLocator(base=10.0, subs=subs, numticks=ticks))
     axis.set_minor_locator(LogLocator(base=10.0, subs=range(1, 10), numticks=10))
     axis.set_minor_formatter(NullFormatter())
 

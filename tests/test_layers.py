@@ -26,19 +26,31 @@ FLOORS = (
         "design",
         "sweep",
         "search",
+        "contest",
+        "crowd",
     ),
     ("market", "traders", "venue"),
     ("genesis", "step", "account", "episodes"),
     ("adl",),
     ("engine",),
-    ("model", "playground", "warm"),
     ("measures",),
+    (
+        "gaming.view",
+        "gaming.seeing",
+        "gaming.looking",
+        "gaming.actions",
+        "gaming.booking",
+        "gaming.groups",
+        "gaming.strategies",
+        "gaming.players",
+    ),
+    ("model", "playground", "warm"),
     ("gaming", "montecarlo"),
-    ("exposure",),
+    ("exposure", "theory"),
     ("api",),
     ("cli",),
 )
-"""Rooms of `abm`, the ground floor first."""
+"""Rooms of `abm`, the ground floor first; playing is below what is made of it."""
 
 # The story of a step calls everybody, and the policies' floor lies beside the market's:
 # what ADL decides is a matter of the wave and the ledger alone.
@@ -68,8 +80,11 @@ def imports(path: Path, *, when_loaded: bool = False) -> Iterator[str]:
 
 
 def room(module: str) -> str:
-    """``abm.venue.ledger`` belongs to the room ``venue``."""
+    """``abm.venue.ledger`` belongs to the room ``venue``, unless it has a floor itself."""
     parts = module.split(".")
+    own = ".".join(parts[1:3])
+    if any(own in rooms for rooms in FLOORS):
+        return own
     return parts[1] if len(parts) > 1 else "__init__"
 
 

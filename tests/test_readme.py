@@ -15,7 +15,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
-EXAMPLES = [block for block in BLOCKS if "my_rules.py" not in block]
+EXAMPLES = [block for block in BLOCKS if not block.startswith("# my_")]
+MY_STRATEGY = next(block for block in BLOCKS if "my_strategy.py" in block)
 MY_RULES = next(block for block in BLOCKS if "my_rules.py" in block)
 
 
@@ -47,6 +48,24 @@ def test_the_policy_of_the_readme_composes_and_runs(tmp_path, monkeypatch):
     while model.running:
         model.step()
     assert any(len(call.outcome.haircuts) for call in model.engine.record.calls)
+
+
+def test_the_strategy_of_the_readme_plays(tmp_path, monkeypatch):
+    from abm import scenario
+    from abm.model import StressModel
+
+    table = re.search(r"```toml\n(extends.*?)```", README, flags=re.DOTALL)
+    assert table is not None
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    monkeypatch.chdir(tmp_path)
+    Path("my_strategy.py").write_text(MY_STRATEGY)
+    Path("mine.toml").write_text(table[1])
+    model = StressModel(scenario.load("mine.toml"), "hyperliquid", seed=2)
+    while model.running:
+        model.step()
+    mine, split = model.engine.players.teams
+    assert mine.volume > 0
+    assert len(split.own.account) > len(split.traders) > 0
 
 
 def test_every_command_and_file_that_the_readme_names_exists():

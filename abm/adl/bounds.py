@@ -15,7 +15,7 @@ of lots gives up.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -110,13 +110,25 @@ def least_of_top(need: int, capacity: Array, worth: Array, top: int) -> int:
         Units that a payer has, and what all of them are worth.
     top : int
     """
-    chosen = _largest(capacity, top)
-    others = int(capacity.sum()) - int(capacity[chosen].sum())
-    left = max(0, need - others)
-    return _cheapest(left, capacity[chosen], worth[chosen]) if left else 0
+    return least_of_tops(need, capacity, worth, [top])[0]
 
 
-def _largest(capacity: Array, top: int) -> Array:
+def least_of_tops(
+    need: int, capacity: Array, worth: Array, tops: Sequence[int]
+) -> list[int]:
+    """`least_of_top` of several numbers of payers."""
+    total, most = int(capacity.sum()), min(max(tops), len(capacity))
+    if need <= total - most * int(capacity.max(initial=0)):
+        return [0] * len(tops)
+    falling, found = largest(capacity, most), []
+    for top in tops:
+        chosen = falling[:top]
+        left = max(0, need - (total - int(capacity[chosen].sum())))
+        found.append(_cheapest(left, capacity[chosen], worth[chosen]) if left else 0)
+    return found
+
+
+def largest(capacity: Array, top: int) -> Array:
     """Rows of the `top` largest capacities, falling, ties in the order of rows."""
     if top < len(capacity):
         # Found without sorting those that are not among them.
@@ -235,7 +247,10 @@ def of_decision(wave: Wave, decision: Decision, settlement: Settlement) -> Bound
     """
     need_group, _ = settlement.need(wave, decision.theta)
     groups = groups_of(wave, decision, need_group)
-    tops = [_least_of_tops(groups, top) for top in (_one, _ten, _percent)]
+    each = [
+        least_of_tops(g.need, g.capacity, g.worth, tops_of(len(g.capacity))) for g in groups
+    ]
+    tops = [sum(of_top) for of_top in zip(*each, strict=True)] or [0] * 3
     missing = sum(uncovered(g.need, g.capacity) for g in groups)
     return Bounds(
         feasible=missing == 0,
@@ -280,7 +295,9 @@ def groups_of(wave: Wave, decision: Decision, need_group: Array) -> list[Group]:
         The group of each entry of the decision's `need`, see `Settlement.need`.
     """
     payers = decision.payers
-    order = np.argsort(payers.group, kind="stable")
+    # Numbers of groups are small, and sorting short integers is sorting by radix.
+    short = payers.group.astype(np.min_scalar_type(int(payers.group.max(initial=0))))
+    order = np.argsort(short, kind="stable")
     sorted_group = payers.group[order]
     account = wave.candidates["account"][payers.row]
     found = []
@@ -293,19 +310,6 @@ def groups_of(wave: Wave, decision: Decision, need_group: Array) -> list[Group]:
     return found
 
 
-def _least_of_tops(groups: Sequence[Group], top: Callable[[int], int]) -> int:
-    return sum(
-        least_of_top(g.need, g.capacity, g.worth, top(len(g.capacity))) for g in groups
-    )
-
-
-def _one(payers: int) -> int:
-    return 1
-
-
-def _ten(payers: int) -> int:
-    return 10
-
-
-def _percent(payers: int) -> int:
-    return -(-payers // 100)
+def tops_of(payers: int) -> tuple[int, int, int]:
+    """One, ten, and a hundredth of so many payers, rounded up."""
+    return 1, 10, -(-payers // 100)

@@ -150,7 +150,8 @@ class Policy:
             "severity", wave, checked.severity, self.severity, wave, payers, mine
         )
         groups, need = self._need(wave, theta)
-        score, amounts = self._allocate(wave, payers, groups, need)
+        score, tiers = self._score(wave, payers), self._tiers(wave, payers)
+        amounts = self._allocate(wave, payers, (score, tiers), groups, need)
         budget = money_needed(wave, theta)
         return Decision(True, theta, budget, need, payers, score, amounts, self.stage)
 
@@ -179,8 +180,10 @@ class Policy:
         total = np.zeros(len(groups), np.int64)
         np.add.at(total, member, payers.capacity)
         amounts = np.zeros((len(shares), len(payers.row)), np.int64)
+        order = self._score(wave, payers), self._tiers(wave, payers)
         for asked, share in zip(amounts, shares, strict=True):
-            _, asked[:] = self._allocate(wave, payers, groups, portion(total, share))
+            need = portion(total, share)
+            asked[:] = self._allocate(wave, payers, order, groups, need)
         return payers, amounts
 
     def _payers(self, wave: Wave, past: Sequence[Call]) -> Payers:
@@ -194,15 +197,21 @@ class Policy:
         return self._ask("settlement", wave, accept, self.settlement.need, wave, theta)
 
     def _allocate(
-        self, wave: Wave, payers: Payers, groups: Array, need: Array
-    ) -> tuple[Array, Array]:
-        """Scores and whole amounts of all payers, tier by tier and group by group."""
-        score = self._score(wave, payers)
+        self,
+        wave: Wave,
+        payers: Payers,
+        order: tuple[Array, Sequence[Array]],
+        groups: Array,
+        need: Array,
+    ) -> Array:
+        """Whole amounts of all payers, tier by tier and group by group.
+
+        `order` are the scores of payers, and their capacity in each tier.
+        """
+        score, tiers = order
         amounts = np.zeros(len(payers.row), np.int64)
         wanted = np.zeros(2 * len(wave.mark), np.int64)
         np.add.at(wanted, groups, need)
-        accept = functools.partial(checked.tiers, payers.capacity)
-        tiers = self._ask("seniority", wave, accept, self.seniority, wave, payers)
         for asked in _asked_together(payers):
             for tier in tiers:
                 for group in np.flatnonzero(wanted > 0):
@@ -215,7 +224,12 @@ class Policy:
                     )
                     amounts[members] += given
                     wanted[group] -= int(given.sum())
-        return score, amounts
+        return amounts
+
+    def _tiers(self, wave: Wave, payers: Payers) -> Sequence[Array]:
+        """Capacity of payers in each tier, the most junior first."""
+        accept = functools.partial(checked.tiers, payers.capacity)
+        return self._ask("seniority", wave, accept, self.seniority, wave, payers)
 
     def _score(self, wave: Wave, payers: Payers) -> Array:
         """What ranks or weighs payers, NaN where the allocation needs nothing."""

@@ -158,7 +158,8 @@ def need_at(wave: Wave, mark: Array) -> float:
     rows = wave.bankrupt
     value = rows["lots"] * mark[rows["market"]] * wave.unit[rows["market"]]
     gap = float(np.maximum(rows["bankruptcy"] - value, 0).sum())
-    flat = ~np.isin(wave.short_account, rows["account"])
+    held = set(rows["account"].tolist())
+    flat = [account not in held for account in wave.short_account.tolist()]
     return gap + float(wave.deficit[flat].sum())
 
 

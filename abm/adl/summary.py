@@ -30,8 +30,8 @@ class Summary:
         Money in the richest of them, in quanta.
     bounds : Bounds or None
         What no policy could have avoided; None if nobody was asked.
-    rank : array of int64, shape (payers,)
-        Rank by score among them, 1 for the highest, of each of the call's payers.
+    rank : array of int64, shape (paid,)
+        Rank by score among them, 1 for the highest, of each of those who paid.
     """
 
     eligible: int
@@ -53,7 +53,7 @@ def summarise(call: Call, policy: Policy) -> Summary:
         capacity=_capacity(call, in_contracts=settlement.medium == "contracts"),
         largest_worth=call.largest_worth,
         bounds=bounds.of_decision(call.wave, decision, settlement) if acted else None,
-        rank=_ranks(decision.score),
+        rank=_ranks(decision.score, np.flatnonzero(decision.amounts)),
     )
 
 
@@ -81,7 +81,7 @@ def in_brief(call: Call, policy: Policy) -> Call:
         call,
         wave=wave,
         outcome=replace(call.outcome, decision=brief),
-        summary=replace(summary, rank=summary.rank[paid]),
+        summary=summary,
     )
 
 
@@ -98,9 +98,19 @@ def _capacity(call: Call, *, in_contracts: bool) -> int:
     return int(call.outcome.decision.payers.capacity.sum())
 
 
-def _ranks(score: Array) -> Array:
-    """1 for the highest score (by the first column if there are several)."""
+def _ranks(score: Array, rows: Array) -> Array:
+    """Of some rows, 1 for the highest score (by the first column if there are several).
+
+    Of equal scores, and of those that are not known, the first row has the higher rank.
+    """
     score = score if score.ndim == 1 else score[:, 0]
+    rising, asked = np.sort(score), score[rows]
+    rising = rising[: len(score) - np.count_nonzero(np.isnan(score))]
+    above = len(rising) - np.searchsorted(rising, asked, "right")
+    least = len(rising) - np.searchsorted(rising, asked, "left")
+    # Sorting values is far quicker than sorting rows, and enough where none are equal.
+    if np.array_equal(above + 1, least) and not np.isnan(asked).any():
+        return np.asarray(least)
     ranks = np.empty(len(score), np.int64)
     ranks[np.argsort(-score, kind="stable")] = np.arange(1, len(score) + 1)
-    return ranks
+    return ranks[rows]

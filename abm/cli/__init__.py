@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import sys
 
-from abm.cli import exposure, fund, policies, reading, report, running, search, stress, wave
+from abm.cli import (
+    exposure,
+    facts,
+    fund,
+    game,
+    policies,
+    reading,
+    report,
+    robustness,
+    running,
+    search,
+    stress,
+    theory,
+    wave,
+)
 from abm.cli.common import app
 
 __all__ = [
     "app",
     "exposure",
+    "facts",
     "fund",
+    "game",
     "main",
     "policies",
     "reading",
     "report",
+    "robustness",
     "running",
     "search",
     "stress",
+    "theory",
     "wave",
 ]
 

@@ -77,9 +77,10 @@ def print_table(rows: list[list[str]], *, left: int = 1) -> None:
 
 
 def load(config: Path, overrides: list[str] | None) -> Scenario:
-    """The scenario, with its policies known to compose."""
+    """The scenario, with its policies and strategies known to compose."""
     from abm import scenario as scenarios
     from abm.adl.compose import PRESETS, CompositionError, compose
+    from abm.gaming.strategies import build_strategy
 
     scenario = scenarios.load(config, overrides or ())
     for name in scenario.run.policies:
@@ -91,4 +92,9 @@ def load(config: Path, overrides: list[str] | None) -> Scenario:
                 fail(f"{config}: run.policies = {name!r}: must be one of {known}")
         except CompositionError as error:
             fail(f"{config}: policies.{name}.{error}")
+    for name, table in scenario.played_tables().items():
+        try:
+            build_strategy(name, table)
+        except CompositionError as error:
+            fail(f"{config}: {error}")
     return scenario

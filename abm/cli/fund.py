@@ -49,10 +49,10 @@ def fund(
         written = [Path(run_dir) / "fund.csv"]
         curves.to_csv(written[0], index=False)
         if figures:
-            from analysis.figures.fund_size import draw_fund_size
+            from analysis.figures.fund import draw_fund
             from analysis.style import save
 
-            drawn = draw_fund_size(batch, curves, table, costs)
+            drawn = draw_fund(batch, curves, table, costs)
             written.append(save(drawn, Path(run_dir) / "figures" / "fund.png"))
         if as_json:
             print_json(

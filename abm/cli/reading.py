@@ -166,8 +166,8 @@ def query(
 ) -> None:
     """Ask a batch's tables in SQL (needs the extra `query`).
 
-    Tables: `runs`, `waves`, `haircuts`, `adl_fills`, `liquidations`, `audit`, `paths`,
-    `extremes`.
+    Tables: `runs`, `waves`, `haircuts`, `adl_fills`, `liquidations`, `horizons`,
+    `retention`, `episodes`, `audit`, `paths`, `extremes`.
 
     Example: `adl query runs/oct10 "select policy, avg(residual_usd) from runs group by 1"`
     """
@@ -179,4 +179,9 @@ def query(
     if as_json:
         print_json(json.loads(table.to_json(orient="records", date_format="iso")))
     else:
-        typer.echo(table.to_string(index=False))
+        typer.echo(table.to_string(index=False, float_format=_plainly))
+
+
+def _plainly(value: float) -> str:
+    """Large numbers to the cent, small ones to six digits; none with a power of ten."""
+    return f"{value:,.2f}" if abs(value) >= 1_000 else f"{value:.6g}"

@@ -73,7 +73,7 @@ def run(
 
     Example: `adl run configs/minimal.toml --runs 32 --set venue.vault_usd=5e4`
     """
-    given = _given(overrides, runs, seed, policy)
+    given = options_as_overrides(overrides, runs, seed, policy)
     how = {
         "workers": workers,
         "minutes": minutes,
@@ -95,7 +95,7 @@ def run(
         _report_batch(batch, drawn, as_json)
 
 
-def _given(
+def options_as_overrides(
     overrides: list[str] | None,
     runs: int | None,
     seed: int | None,
@@ -118,7 +118,7 @@ def resume(
     figures: Figures = True,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a batch, a study, a sweep or a search that was interrupted.
+    """Go on with a batch, study, sweep, search or game that was interrupted.
 
     What is whole is kept; the result is byte for byte that of a batch that was never
     interrupted. Refuses if the scenario or the code has changed, and says what.
@@ -129,6 +129,7 @@ def resume(
         "workers": workers, "minutes": minutes, "scheduler": scheduler, "quiet": as_json
     }  # fmt: skip
     with plain_errors():
+        from abm.cli.game import resume_game
         from abm.montecarlo import search as searches
         from abm.montecarlo import study as studies
         from abm.montecarlo import sweeps
@@ -146,6 +147,8 @@ def resume(
             if (run_dir / sweeps.INDEX).is_file():
                 sweeps.resume_sweep(run_dir, **how)
                 _report_sweep(run_dir, _MEASURES, as_json)
+                return
+            if resume_game(run_dir, how, as_json, figures):
                 return
             if (run_dir / studies.INDEX).is_file():
                 studies.resume_study(run_dir, **how)
@@ -213,7 +216,9 @@ def sweep(
         for key, value in (("factors", factors), ("design", chosen), ("points", points)):
             if value:
                 options[key] = value
-        loaded = loading.load(config, _given(overrides, runs, seed, policy), options)
+        loaded = loading.load(
+            config, options_as_overrides(overrides, runs, seed, policy), options
+        )
         _check_measures(measure)
         folder = out or free_folder(loaded.name)
         warm_up(quiet=as_json)

@@ -36,13 +36,15 @@ def move_index(world: World) -> None:
         own = draws.student_of(e, f, oracle.degrees)
         mixed = math.sqrt(oracle.factor_share) * factor
         mixed += math.sqrt(1.0 - oracle.factor_share) * own
-        move = spec.step_volatility * scale * mixed + _jump(oracle, g, h)
-        move += _scripted(markets.shocks, spec, market, clock.now_ms, clock.step_ms)
-        move += _echo(oracle, state)
-        move = min(max(move, -_MAX_STEP), _MAX_STEP)
+        rough = spec.step_volatility * scale * mixed + _jump(oracle, g, h)
+        scripted, drift = _scripted(
+            markets.shocks, spec, market, clock.now_ms, clock.step_ms
+        )
+        echo = _echo(oracle, state)
+        move = min(max(rough + scripted + echo, -_MAX_STEP), _MAX_STEP)
         state.log_index += move
         state.index = max(1, int(math.exp(state.log_index) + 0.5))
-        state.variance += (1.0 - oracle.variance_decay) * (move * move - state.variance)
+        _sample_variance(oracle, state, clock.step, move, drift + echo)
         state.trend = oracle.trend_decay * state.trend + move
     spread = oracle.log_volatility_sd * math.sqrt(1.0 - oracle.log_volatility_decay**2)
     clock.log_volatility = oracle.log_volatility_decay * clock.log_volatility
@@ -50,6 +52,27 @@ def move_index(world: World) -> None:
         0.0, factor * factor - 4.0
     )
     clock.log_volatility = min(clock.log_volatility, _MAX_LOG_VOLATILITY)
+
+
+@inlined
+def _sample_variance(oracle: Any, state: Any, step: int, move: float, drift: float) -> None:
+    """Update the running variance, in units of a step, from returns of a second.
+
+    A drift adds to the variance of returns by the square of their length, noise in
+    proportion to it: so both are sampled at one length, whatever the step. Short steps
+    are summed up to a second. Of a long one the drift is spread evenly over its k
+    seconds, whose returns have squares of ``(e + d)^2 - (1 - 1/k) (d^2 + 2 e d)``
+    together, for drift d and the rest e.
+    """
+    state.unsampled += move
+    if (step + 1) % oracle.steps_per_sample != 0:
+        return
+    rest = move - drift
+    squares = state.unsampled * state.unsampled
+    squares -= (1.0 - 1.0 / oracle.samples_per_step) * drift * (drift + 2.0 * rest)
+    sample = max(squares, 0.0) / oracle.steps_per_sample
+    state.variance += (1.0 - oracle.variance_decay) * (sample - state.variance)
+    state.unsampled = 0.0
 
 
 @inlined
@@ -62,9 +85,14 @@ def _jump(oracle: Any, u: float, v: float) -> float:
 
 
 @inlined
-def _scripted(shocks: Any, spec: Any, market: int, now_ms: int, step_ms: int) -> float:
-    """The script's log-return over the step that begins now."""
-    move = 0.0
+def _scripted(
+    shocks: Any, spec: Any, market: int, now_ms: int, step_ms: int
+) -> tuple[float, float]:
+    """The script's log-return over the step that begins now, and how much of it is drift.
+
+    What is over within a step comes at once.
+    """
+    move = drift = 0.0
     for i in range(shocks.shape[0]):
         shock = shocks[i]
         if shock.market != market and shock.market >= 0:
@@ -74,8 +102,10 @@ def _scripted(shocks: Any, spec: Any, market: int, now_ms: int, step_ms: int) ->
         begin = max(now_ms, shock.start_ms)
         end = min(now_ms + step_ms, shock.start_ms + length)
         if end > begin:
-            move += weight * shock.log_return * (end - begin) / length
-    return move
+            part = weight * shock.log_return * (end - begin) / length
+            move += part
+            drift += part if shock.duration_ms > step_ms else 0.0
+    return move, drift
 
 
 @inlined

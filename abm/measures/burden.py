@@ -9,11 +9,11 @@ what the table of haircuts says. What it *gave* is counted as the bounds of a wa
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
+from abm.adl import bounds
 from abm.adl.policy import Policy
 from abm.adl.record import Call, Payers
 from abm.adl.wave import Wave
@@ -173,8 +173,9 @@ def _given(found: Burden, payers: Payers, amounts: Array) -> Burden:
             continue
         least = fairness.least_pain(capacity, float(taken.sum()))
         forced += float((np.minimum(least, taken) * worth[members]).sum())
-        falling = given[members[np.argsort(-capacity, kind="stable")]]
-        for i, top in enumerate((1, 10, math.ceil(len(members) / 100))):
+        counts = bounds.tops_of(len(members))
+        falling = given[members[bounds.largest(capacity, max(counts))]]
+        for i, top in enumerate(counts):
             tops[i] += float(falling[:top].sum())
     share = amounts / np.maximum(payers.capacity, 1)
     return found._replace(

@@ -61,46 +61,12 @@ def net_haircut(loss: ArrayLike) -> float:
     return float(np.sum(np.asarray(loss, float)))
 
 
-class Markout(NamedTuple):
-    """How a fill turned out: at once, and by what prices did later."""
-
-    immediate: float
-    opportunity: float
-
-    @property
-    def total(self) -> float:
-        """Both together."""
-        return self.immediate + self.opportunity
-
-
-def markout(bought: float, price: float, mark: float, later_mark: float) -> Markout:
-    """Split ``bought * (later_mark - price)`` at the mark of the moment of the fill.
-
-    `bought` is positive if the account that ADL hit bought; negative parts mean that it
-    was worse off (FAQ of github.com/pluriholonomic/autodeleveraging-analysis).
-    """
-    return Markout(bought * (mark - price), bought * (later_mark - mark))
-
-
 # --- against what was needed ------------------------------------------------------------
 
 
 def overshoot(haircut: float, needed: float) -> float:
     """What was taken beyond what was needed; negative if it was too little."""
     return haircut - needed
-
-
-def discounted_overshoot(
-    horizons_s: ArrayLike, overshoots: ArrayLike, halflife_s: float
-) -> float:
-    """Overshoot averaged over horizons with exponentially falling weight.
-
-    ``integral O(d) w(d) dd / integral w(d) dd`` with ``w(d) = exp(-ln 2 d / halflife)``,
-    by the trapezoid rule over the given horizons.
-    """
-    d, values = np.asarray(horizons_s, float), np.asarray(overshoots, float)
-    weight = np.exp2(-d / halflife_s)
-    return float(np.trapezoid(values * weight, d) / np.trapezoid(weight, d))
 
 
 class Regret(NamedTuple):

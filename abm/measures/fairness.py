@@ -152,7 +152,7 @@ def rank_stability(shares: ArrayLike, later_shares: ArrayLike) -> float:
     first, last = np.asarray(shares, float), np.asarray(later_shares, float)
     if len(first) < 2 or np.ptp(first) == 0.0 or np.ptp(last) == 0.0:
         return float("nan")
-    return float(stats.spearmanr(first, last).statistic)
+    return float(np.corrcoef(stats.rankdata(first), stats.rankdata(last))[0, 1])
 
 
 # --- what had to be, and what was a choice ----------------------------------------------

@@ -16,8 +16,10 @@ from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
+from abm.gaming.actions import StrategyError
+from abm.gaming.players import Players, players_of
 from abm.measures.watch import Lookout, Watch
-from abm.montecarlo import course, extremes, foresight, horizons, store, tables
+from abm.montecarlo import course, extremes, foresight, horizons, played, store, tables
 from abm.montecarlo.course import Beginning
 from abm.montecarlo.encoding import Encoder
 from abm.montecarlo.foresight import Looks
@@ -43,6 +45,9 @@ def run_one(
 ) -> Iterator[dict[str, pa.Table]]:
     """Run one seed under every policy; the past until the first wave is shared.
 
+    Unless somebody plays a strategy that looks at the policy: then they differ from the
+    start.
+
     Yields
     ------
     dict
@@ -63,12 +68,20 @@ def run_one(
         keep_whole=run < outputs.audit_of_first_runs,
         look_every=course.look_every(scenario),
     )
+    past.players = players_of(scenario, past.world)
     appraised = run < outputs.counterfactual_of_first_runs
     others = [policy_of(scenario, outputs.counterfactual)] if appraised else []
     past.share([*policies, *others])
     looks = Looks(past.world, outputs.lights_every_s)
-    looks.run_to_wave(past, scenario.time.steps)
     names = tables.Names.of(scenario)
+    try:
+        if past.players is None or not past.players.reads_policy:
+            looks.run_to_wave(past, scenario.time.steps)
+    except StrategyError as error:
+        for policy in policies:
+            failed = _Ran.failed(policy, plan, run, str(error))
+            yield _as_tables(failed, None, world.markets.specs["unit"], run)
+        return
     found = [_under(policy, past, plan, run, names, begun, looks) for policy in policies]
     fork = _fork_under(others[0], past, scenario, found) if others else None
     unit = world.markets.specs["unit"]
@@ -83,20 +96,31 @@ class _Ran(NamedTuple):
     columns: dict[str, tables.Columns]
     case: Case | None
 
+    @classmethod
+    def failed(cls, policy: Policy, plan: Plan, run: int, error: str) -> _Ran:
+        """One that was broken off."""
+        columns = tables.of_failure(plan.seed(run), error)
+        columns["runs"] |= {k: [v] for k, v in played.in_short(plan.scenario).items()}
+        return cls(policy.name, columns, None)
+
 
 def _under(
     policy: Policy, past: Engine, plan: Plan, run: int, names: tables.Names,
     begun: Beginning, looks: Looks,
 ) -> _Ran:  # fmt: skip
     """Fork the past and run on under a policy."""
-    scenario, outputs, engine = plan.scenario, plan.scenario.outputs, past.fork(policy)
+    scenario, outputs = plan.scenario, plan.scenario.outputs
     appraises = run < outputs.counterfactual_of_first_runs
     audited = run < outputs.audit_of_first_runs
     watch = Watch(policy, outputs.horizons_s, appraises=appraises)
-    engine.watcher = watch
+    looks = looks.fork()
     try:
-        look = looks.fork().run_to_first_call(engine, scenario.time.steps)
-        more = {"shared_s": past.now_s}
+        engine = past.fork(policy)
+        engine.watcher = watch
+        if engine.players is not None and engine.players.reads_policy:
+            looks.run_to_wave(engine, scenario.time.steps)
+        look = looks.run_to_first_call(engine, scenario.time.steps)
+        more = {"shared_s": past.now_s} | played.in_short(scenario)
         if run < outputs.nudges_of_first_runs:
             more |= foresight.nudges(policy, engine.record.calls)
         told = course.follow(engine, scenario, begun)
@@ -106,17 +130,19 @@ def _under(
             audited=audited,
         )  # fmt: skip
         columns = extremes.added(columns, engine, names, run, outputs)
+        if isinstance(engine.players, Players):
+            columns["players"] = played.columns_of(engine.players, engine)
         time = scenario.time.step_ms, scenario.time.steps
         case = horizons.of_run(engine.record.calls, columns["waves"], watch, time)
         return _Ran(policy.name, columns, case)
-    except PolicyError as error:
-        return _Ran(policy.name, tables.of_failure(plan.seed(run), str(error)), None)
+    except (PolicyError, StrategyError) as error:
+        return _Ran.failed(policy, plan, run, str(error))
     except Exception as error:
         # A user's settlement has the world in its hands; without one it is our bug.
         if not policy.is_settled_by_users:
             raise
         reason = f"policy {policy.name!r}, settlement: {in_words(error)}"
-        return _Ran(policy.name, tables.of_failure(plan.seed(run), reason), None)
+        return _Ran.failed(policy, plan, run, reason)
 
 
 def _fork_under(
@@ -133,7 +159,7 @@ def _fork_under(
     engine.watcher = lookout
     try:
         _go_on(engine, min(scenario.time.steps, max(lookout.asked) + 1))
-    except PolicyError:
+    except (PolicyError, StrategyError):
         return None
     return lookout
 
@@ -174,7 +200,7 @@ class Computed(NamedTuple):
     """A block that is computed but not yet written: its files' contents by table."""
 
     failed: int
-    files: dict[str, bytes]
+    files: dict[str, pa.Buffer]
     values: list[float]
 
     def write(self, folder: Path, block: Block) -> Done:

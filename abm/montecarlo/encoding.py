@@ -39,13 +39,16 @@ class Encoder:
             if self._bytes[name] >= GROUP_BYTES:
                 self._write(name)
 
-    def finish(self) -> dict[str, bytes]:
-        """What the file of every table holds; nothing can be added afterwards."""
+    def finish(self) -> dict[str, pa.Buffer]:
+        """What the file of every table holds; nothing can be added afterwards.
+
+        The audit of many policies fills hundreds of megabytes, so nothing is copied.
+        """
         files = {}
-        for name, writer in self._writers.items():
+        for name in SCHEMAS:
             self._write(name)
-            writer.close()
-            files[name] = self._sinks[name].getvalue().to_pybytes()
+            self._writers.pop(name).close()
+            files[name] = self._sinks.pop(name).getvalue()
         return files
 
     def _write(self, name: str) -> None:

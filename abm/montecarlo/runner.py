@@ -30,7 +30,8 @@ from abm.scenario import ScenarioError, from_mapping
 def new_manifest(plan: Plan) -> dict[str, Any]:
     """The manifest of a batch of which nothing has been done."""
     tables = {name: policy_table(plan.scenario, name) for name in plan.policies}
-    files = sorted({file for table in tables.values() for file in users_files(table)})
+    given = [*tables.values(), *plan.scenario.played_tables().values()]
+    files = sorted({file for table in given for file in users_files(table)})
     return {
         "name": plan.scenario.name,
         "version": importlib.metadata.version("adl-abm"),
@@ -117,14 +118,26 @@ def resume_batch(folder: Path, **how: Any) -> store.Batch:
         After Ctrl-C; the blocks that were whole are kept.
     """
     with store.locked(folder):
-        manifest = store.Batch(folder).manifest
-        plan = _plan_of(folder, manifest)
-        store.remove_partial_files(folder)
-        for number, block in list(manifest["blocks"].items()):
-            if store.damage(folder, int(number), block["sha256"]) is not None:
-                del manifest["blocks"][number]
-                manifest["stopped"] = None
+        plan, manifest = reopened(folder)
         return _go_on_with(plan, folder, manifest, How(**how))
+
+
+def reopened(folder: Path) -> tuple[Plan, dict[str, Any]]:
+    """A batch's plan and manifest, less damaged blocks; the caller has the lock.
+
+    Raises
+    ------
+    StoreError
+        As :func:`resume_batch`.
+    """
+    manifest = store.Batch(folder).manifest
+    plan = _plan_of(folder, manifest)
+    store.remove_partial_files(folder)
+    for number, block in list(manifest["blocks"].items()):
+        if store.damage(folder, int(number), block["sha256"]) is not None:
+            del manifest["blocks"][number]
+            manifest["stopped"] = None
+    return plan, manifest
 
 
 def _plan_of(folder: Path, manifest: dict[str, Any]) -> Plan:
@@ -216,25 +229,49 @@ def compute(
         ):
             yield block, computed.write(folder, block)
         return
-    workers = min(how.workers or os.cpu_count() or 1, len(blocks))
+    tasks = (Task(plan, block, folder) for block in in_time())
+    for task, done in compute_tasks(tasks, how, len(blocks)):
+        yield task.block, done
+
+
+class Task(NamedTuple):
+    """A block of a batch to compute and write."""
+
+    plan: Plan
+    block: Block
+    folder: Path
+
+
+def compute_tasks(
+    tasks: Iterator[Task], how: How, count: int
+) -> Iterator[tuple[Task, Done]]:
+    """Blocks of one batch or of many as they become whole, in any order.
+
+    Parameters
+    ----------
+    count : int
+        How many there are at most; no more processes than that are started.
+    """
+    workers = min(how.workers or os.cpu_count() or 1, count)
     if workers <= 1:
-        for block in in_time():
-            yield block, run_block(plan, block, folder, how.paranoid)
+        for task in tasks:
+            yield task, run_block(*task, how.paranoid)
         return
-    yield from _compute_in_pool(plan, in_time(), folder, workers, how.paranoid)
+    yield from _compute_in_pool(tasks, workers, how.paranoid)
 
 
 def _compute_in_pool(
-    plan: Plan, blocks: Iterator[Block], folder: Path, workers: int, paranoid: bool
-) -> Iterator[tuple[Block, Done]]:
+    tasks: Iterator[Task], workers: int, paranoid: bool
+) -> Iterator[tuple[Task, Done]]:
     context = multiprocessing.get_context("forkserver")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
-    waiting: dict[Future[Done], Block] = {}
+    waiting: dict[Future[Done], Task] = {}
+    folder = Path()
     try:
         while True:
-            for block in blocks:
-                future = pool.submit(run_block, plan, block, folder, paranoid)
-                waiting[future] = block
+            for task in tasks:
+                folder = task.folder
+                waiting[pool.submit(run_block, *task, paranoid)] = task
                 if len(waiting) > workers:
                     break
             if not waiting:

@@ -8,9 +8,7 @@ chosen.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,9 @@ from numpy.typing import NDArray
 from abm import search as loading
 from abm.montecarlo import candidates, store
 from abm.montecarlo.candidates import Candidate
-from abm.montecarlo.plan import Plan
-from abm.montecarlo.runner import resume_batch, run_batch
+from abm.montecarlo.folders import sha256, whole_batch, write_json
 from abm.montecarlo.store import Batch, StoreError
-from abm.scenario import Scenario, from_mapping
+from abm.scenario import from_mapping
 from abm.search import Search
 
 Floats = NDArray[np.float64]
@@ -64,12 +61,12 @@ def run_search(
         "name": search.base.name,
         "search": table,
         "scenario": scenario,
-        "sha256": _sha256(scenario, table),
+        "sha256": sha256(scenario, table),
         "search_seeds": [search.search_seeds.start, search.search_seeds.stop],
         "report_seeds": [search.report_seeds.start, search.report_seeds.stop],
         "compared": list(search.base.run.policies),
     }
-    _write(folder / INDEX, index)
+    write_json(folder / INDEX, index)
     return resume_search(folder, **how)
 
 
@@ -93,22 +90,22 @@ def resume_search(folder: Path, **how: Any) -> Path:
             policies: dict[str, Any] = {one.name: one.table for one in found}
             title = f"round {number + 1} of {search.table.rounds}"
             scenario = search.scenario(policies, search.search_seeds, block=1)
-            batch = _batch(folder, f"rounds/{number:02d}", scenario, title, how)
+            batch = whole_batch(folder, f"rounds/{number:02d}", scenario, title, how)
             tried += found
             means = np.vstack([means, _means(batch, list(policies), search.measures)])
         chosen = _chosen(search, folder, means)
         policies = {tried[i].name: tried[i].table for i in chosen}
         policies |= dict.fromkeys(search.base.run.policies)
         scenario = search.scenario(policies, search.report_seeds, block=1)
-        _batch(folder, REPORT, scenario, "report", how)
-        _write(folder / FOUND, _records(search, tried, means, chosen))
+        whole_batch(folder, REPORT, scenario, "report", how)
+        write_json(folder / FOUND, _records(search, tried, means, chosen))
     return folder
 
 
 def _search_of(folder: Path) -> Search:
     """The search that a folder was begun with."""
     index = store.read_index(folder, INDEX, "search")
-    if _sha256(index["scenario"], index["search"]) != index["sha256"]:
+    if sha256(index["scenario"], index["search"]) != index["sha256"]:
         raise StoreError(
             f"{folder / INDEX}: cannot go on: it was changed since the search was begun "
             "(sha256 is of another)"
@@ -138,21 +135,6 @@ def _candidates(
 
 def _losses(search: Search, means: Floats) -> Floats:
     return candidates.losses_of(means, [one.goal for one in search.table.objectives])
-
-
-def _batch(
-    folder: Path, place: str, scenario: Scenario, title: str, how: Mapping[str, Any]
-) -> Batch:
-    """Begin the batch at a place in the search's folder, or go on with it."""
-    if (folder / place / store.MANIFEST).is_file():
-        batch = resume_batch(folder / place, title=title, **how)
-    else:
-        batch = run_batch(Plan.of(scenario), folder / place, title=title, **how)
-    if len(batch.manifest["blocks"]) < len(Plan.of(scenario).blocks()):
-        raise StoreError(
-            f"{folder / place}: is not whole yet: `adl resume {folder}` goes on"
-        )
-    return batch
 
 
 def _means(batch: Batch, policies: Sequence[str], measures: Sequence[str]) -> Floats:
@@ -197,14 +179,3 @@ def _records(
         }
         for i, (one, row) in enumerate(zip(tried, means, strict=True))
     ]
-
-
-def _write(path: Path, value: Any) -> None:
-    try:
-        path.write_text(f"{json.dumps(value, indent=1)}\n", encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def _sha256(*tables: Any) -> str:
-    return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,7 @@ def of_run(
     engine: Engine,
     episodes: Sequence[Episode],
     names: Names,
-    more: Mapping[str, float],
+    more: Mapping[str, Any],
     burdens: Sequence[Burden],
     retention: Retention,
     *,
@@ -141,6 +141,7 @@ def of_calls(
     """
     if burdens is None:
         burdens = [burden_of(call, policy) for call in calls]
+    calls = [replace(call, summary=summarise(call, policy)) for call in calls]
     haircuts, waves = _haircuts(calls, policy, kind), _waves(calls, policy)
     return {
         "adl_fills": _stack([_fills(call, names, kind) for call in calls]),
@@ -246,7 +247,7 @@ def _paid(call: Call, policy: Policy) -> Columns:
         "account": rows["account"],
         "capacity": capacity,
         "amount_quanta": amount,
-        "rank": summarise(call, policy).rank[taken],
+        "rank": summarise(call, policy).rank,
         "closed_usd": closed,
         "equity_usd": usd(rows["equity"]),
         "principal_usd": usd(rows["principal"]),

@@ -320,7 +320,7 @@ def _recorded(
 ) -> Iterator[tuple[int, str, list[dict[str, Any]], dict[int, str]]]:
     """All runs that are expected, and what else there is: calls, kinds of accounts."""
     missing = set(expected)
-    for run, policy, rows in _rows_by_run(batch):
+    for run, policy, rows in rows_by_run(batch):
         missing.discard((run, policy))
         kinds: dict[int, str] = {}
         for row in rows:
@@ -332,7 +332,8 @@ def _recorded(
         yield run, policy, [], {}
 
 
-def _rows_by_run(batch: Batch) -> Iterator[tuple[int, str, list[dict[str, Any]]]]:
+def rows_by_run(batch: Batch) -> Iterator[tuple[int, str, list[dict[str, Any]]]]:
+    """The calls of every audited run and policy, as `abm.adl.audit.rebuilt` takes them."""
     rows = (
         row
         for number in sorted(batch.manifest["blocks"], key=int)

@@ -184,6 +184,8 @@ def ask(
     request.kind = kind
     request.tick = tick
     request.lots = lots
+    request.filled = 0
+    request.value = 0
     request.reduce_only = reduce_only
     request.cancel_first = cancel_first
     logs.counts[0].inbox = count + 1
@@ -274,7 +276,7 @@ def _trade(
     held = 0 if slot == NONE else ledger.positions[slot].lots
     wanted = row.leverage * equity / (state.mark * spec.unit)
     lots = int(-math.log(size) * kind.turnover * wanted)
-    signal = kind.trend * state.trend / max(spec.step_volatility * 8.0, 1e-12)
+    signal = kind.trend * state.trend / max(spec.trend_scale, 1e-12)
     side = BUY if direction < 1.0 / (1.0 + math.exp(-signal)) else SELL
     flips, kind_of_order, offset, _ = draws.uniforms(
         clock.seed, draws.TRADER_ACT, trader, 2 * clock.step + 1

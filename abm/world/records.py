@@ -63,6 +63,8 @@ ORACLE = np.dtype(
         ("mark_rule", "i8"),
         ("basis_decay", "f8"),
         ("variance_decay", "f8"),
+        ("steps_per_sample", "i8"),
+        ("samples_per_step", "f8"),
         ("trend_decay", "f8"),
         ("funding_interval_ms", "i8"),
         ("funding_interest", "f8"),
@@ -70,7 +72,8 @@ ORACLE = np.dtype(
     ],
     align=True,
 )
-"""What all markets' prices share; decays are per step, funding rates per interval."""
+"""What all markets' prices share; decays are per step (of the variance: per sample),
+funding rates per interval."""
 
 SPEC = np.dtype(
     [
@@ -80,13 +83,15 @@ SPEC = np.dtype(
         ("n_tiers", "i8"),
         ("beta", "f8"),
         ("step_volatility", "f8"),
+        ("trend_scale", "f8"),
         ("depth_lots", "f8"),
         ("half_spread", "f8"),
     ],
     align=True,
 )
 """A market's constants: quanta per tick and lot, tick at the start, margin tiers,
-volatility per step, lots within 1% of the middle a side, half spread as a fraction."""
+volatility per step, log-return of a trend that traders notice, lots within 1% of the
+middle a side, half spread as a fraction."""
 
 MARKET = np.dtype(
     [
@@ -96,6 +101,7 @@ MARKET = np.dtype(
         ("swept", "i8"),
         ("log_index", "f8"),
         ("variance", "f8"),
+        ("unsampled", "f8"),
         ("trend", "f8"),
         ("basis", "f8"),
         ("mid_before", "f8"),
@@ -110,8 +116,9 @@ MARKET = np.dtype(
     align=True,
 )
 """A market's state: index and mark in ticks, mark at the last wave tick, mark up to which
-triggers were swept; running variance, trend and basis of the index (fractions); feedback
-still in the index; premium summed since the last funding."""
+triggers were swept; running variance of the index, its return since the variance was last
+sampled, its trend and basis (fractions); feedback still in the index; premium summed
+since the last funding."""
 
 SHOCK = np.dtype(
     [("market", "i8"), ("start_ms", "i8"), ("duration_ms", "i8"), ("log_return", "f8")],
@@ -392,6 +399,8 @@ QUOTING = np.dtype(
 REQUEST = np.dtype(
     [
         ("lots", "i8"),
+        ("filled", "i8"),
+        ("value", "i8"),
         ("tick", "i4"),
         ("account", "i4"),
         ("market", "i4"),
@@ -402,7 +411,8 @@ REQUEST = np.dtype(
     ],
     align=True,
 )
-"""An order on its way to the book."""
+"""An order on its way to the book; once it was there, the lots that were filled at once
+and the signed value they traded at (quanta)."""
 
 LIQUIDATION = np.dtype(
     [

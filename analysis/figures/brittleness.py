@@ -46,8 +46,9 @@ def draw_brittleness(batch: Batch) -> Figure:
     panels[1].set_xlabel("Dollars moved for a dollar of nudge, largest over nudges")
     style.log_ticks(panels[1].xaxis)
     panels[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    panels[0].set_yticks(range(len(policies)), policies)
-    panels[0].set_ylim(len(policies) - 0.5, -0.5)
+    for axes in panels if style.is_card() else panels[:1]:
+        axes.set_yticks(range(len(policies)), policies)
+        axes.set_ylim(len(policies) - 0.5, -0.5)
     style.finish(figure, f"{style.about(batch)} {_EXPLANATION}")
     return figure
 

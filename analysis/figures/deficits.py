@@ -18,6 +18,7 @@ _LEVELS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-4, 1e-5)
 _TAIL_MARKER = "D"
 _MOST_BANDS = 4
 _MOST_NAMED = 6
+_MOST_CURVES = 8
 _LEAST_SHOWN = 0.02
 
 
@@ -26,7 +27,7 @@ def draw_deficits(batch: Batch) -> Figure:
     """Distribution of the deficit over runs, one curve a policy.
 
     Above, the share of runs whose deficit exceeds a size, both on log scales, with
-    Wilson's 95% band. Below, on the same scale, quantiles and the mean of the worst 5%
+    the exact 95% band. Below, on the same scale, quantiles and the mean of the worst 5%
     with their 95% intervals.
     """
     runs = batch.frame("runs", columns=["policy", "failed", "deficit_usd"])
@@ -44,6 +45,12 @@ def draw_deficits(batch: Batch) -> Figure:
         style.finish(figure, style.about(batch))
         return figure
     below = 0.75 + 0.34 * len(samples)
+    if style.is_card() and len(samples) > _MOST_CURVES:
+        figure, summary = style.new_figure(0.6 + below, title)
+        summary.set_xscale("log")
+        marks = _draw_summary(summary, samples, batch.policies)
+        style.finish(figure, f"{style.about(batch)} {_explanation(samples)}", marks)
+        return figure
     figure, (curves, summary) = style.new_figure(
         4.6 + below,
         title,

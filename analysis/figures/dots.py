@@ -80,7 +80,10 @@ def _scale(axes: Axes, tables: list[pd.DataFrame], unit: str, label: str) -> flo
     )
     if not log:
         style.unit_axis(axes.xaxis, label, unit)
-        if len(known):
+        if not known.any():
+            axes.set_xlim(0.0, 1.0)
+            axes.set_xticks([0.0])
+        elif len(known):
             low, high = min(0.0, known.min()), max(0.0, known.max())
             pad = 0.04 * (high - low or 1.0)
             axes.set_xlim(low - pad * (low < 0), high + pad)

@@ -71,7 +71,7 @@ def draw_front(
     look = {"marker": "o", "ls": "", "mec": "white"}
     handles = [
         Line2D([], [], color=ON, label="on the front of all three", **look),
-        Line2D([], [], color=OFF, label="another is better on all", **look),
+        Line2D([], [], color=OFF, label="another is better", **look),
         Line2D([], [], color=LINE, lw=1.4, label="front of these two"),
     ]
     style.finish(figure, note, handles)
@@ -135,13 +135,14 @@ def _name_points(
     inner = axes.get_window_extent()
     dots = [axes.transData.transform(place) for place in places.values()]
     taken = [(x - 7.0, y - 7.0, x + 7.0, y + 7.0) for x, y in dots]
+    offsets = _OFFSETS if len(places) <= _MOST_FAR else _OFFSETS[:4]
     for policy in sorted(places, key=lambda name: (name not in on_front, name)):
         x, y = axes.transData.transform(places[policy])
         wide, tall = (
             0.53 * _LETTERS * len(policy) * style.DPI / 72,
             1.25 * _LETTERS * style.DPI / 72,
         )
-        for dx, dy in _OFFSETS:
+        for dx, dy in offsets:
             left = x + 10 if dx > 0 else x - 10 - wide
             box = (left, y + dy * tall - tall / 2, left + wide, y + dy * tall + tall / 2)
             inside = (
@@ -164,6 +165,9 @@ _OFFSETS = [
     (s, d) for d in (0.8, -0.8, 1.7, -1.7, 2.6, -2.6, 3.5, -3.5) for s in (1.0, -1.0)
 ]
 """Sides and heights of names, in lines; never level with a point, where intervals lie."""
+
+_MOST_FAR = 10
+"""Points up to which a name may stand lines away: among many it would seem another's."""
 
 
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

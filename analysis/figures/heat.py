@@ -88,20 +88,28 @@ def draw_levels(title: str, shares: pd.DataFrame, label: str, note: str = "") ->
     shares : DataFrame
         From 0 to 1; columns are names of what is along the bottom, `label`.
     """
-    figure, axes = style.new_figure(1.0 + 0.28 * max(len(shares), 2), title)
-    small = {"color": style.INK, "fontsize": 8.5}
+    many = len(shares.columns) > _MOST_SIGNED
+    names = 0.075 * max(map(len, map(str, shares.columns))) if many else 0.0
+    figure, axes = style.new_figure(1.0 + names + 0.28 * max(len(shares), 2), title)
+    small = {"color": style.INK, "fontsize": 6.0 if many else 8.5}
+    write = _bare if many else _percent
     sns.heatmap(
         shares, ax=axes, cmap=ListedColormap(LEVELS), vmin=0.0, vmax=1.0, cbar=False,
-        linewidths=0.8, linecolor="white", annot=shares.map(_percent), fmt="",
+        linewidths=0.8, linecolor="white", annot=shares.map(write), fmt="",
         annot_kws=small,
     )  # fmt: skip
     axes.set_xlabel(label)
     axes.set_ylabel("")
     axes.grid(False)
     _name_ticks(axes, list(shares.index), list(shares))
-    axes.tick_params(axis="x", rotation=0)
+    if not many:
+        axes.tick_params(axis="x", rotation=0)
     style.finish(figure, note)
     return figure
+
+
+def _bare(share: float) -> str:
+    return f"{100 * share:.0f}" if np.isfinite(share) else ""
 
 
 def _percent(share: float) -> str:

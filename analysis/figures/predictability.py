@@ -29,15 +29,18 @@ def draw_predictability(batch: Batch) -> Figure:
         style.finish(figure, style.about(batch))
         return figure
     height = 1.7 + 0.28 * len(table)
-    figure, panels = style.new_figure(height, title, columns=3, sharey=True)
+    # On a card, where panels stand below each other, the scores are left to the table.
+    drawn = [one for one in _PANELS if not (style.is_card() and one[0] == "brier")]
+    figure, panels = style.new_figure(height, title, columns=len(drawn), sharey=True)
     colours = style.policy_styles(batch.policies)
-    for axes, (name, heading, label) in zip(panels, _PANELS, strict=True):
+    for axes, (name, heading, label) in zip(panels, drawn, strict=True):
         _draw_panel(axes, table, name, [colours[p]["color"] for p in table.index])
         axes.set_title(heading)
         axes.set_xlabel(label)
-    style.share_axis(panels[2].xaxis, _PANELS[2][2])
-    panels[0].set_yticks(range(len(table)), list(table.index))
-    panels[0].set_ylim(len(table) - 0.5, -0.5)
+    style.share_axis(panels[-1].xaxis, _PANELS[-1][2])
+    for axes in panels if style.is_card() else panels[:1]:
+        axes.set_yticks(range(len(table)), list(table.index))
+        axes.set_ylim(len(table) - 0.5, -0.5)
     style.finish(figure, f"{style.about(batch)} {_EXPLANATION}")
     return figure
 

@@ -36,6 +36,20 @@ def draw_stress(batch: Batch, table: pd.DataFrame, folder: Path) -> list[Path]:
 
 
 @style.styled
+def draw_ranges(
+    title: str, samples: dict[str, pd.Series], label: str, log: bool = False
+) -> Figure:
+    """What one measure ranges over in each market, a row a market."""
+    figure, axes = style.new_figure(0.95 + 0.28 * max(len(samples), 2), title)
+    _draw_ranges(axes, samples)
+    if log:
+        axes.set_xscale("log")
+    style.share_axis(axes.xaxis, label)
+    style.finish(figure, "")
+    return figure
+
+
+@style.styled
 def draw_falls(batch: Batch, table: pd.DataFrame) -> Figure:
     """Fall of all markets against the deficit of each run; falls by market."""
     markets = stress.markets_of(table)[:-1][:MOST_MARKETS]

@@ -59,14 +59,17 @@ def who_paid(told: Told, payers: Lazy) -> Answer:
         data[f"{name.removesuffix('_usd')}_share"] = data[name] / total.where(total > 0)
     shares = _by_policy(told, data, "kind")
     figures, note = _paid_figures(told, found, shares)
-    reading = [_most_hit(data, "accounts", "of the accounts hit")]
+    reading = [_most_hit(data, "accounts", "Of the accounts hit", "are")]
     if data["paid_usd"].any():
-        reading.append(_most_hit(data[data["paid_usd"] > 0], "paid", "of the money given"))
+        paying = data[data["paid_usd"] > 0]
+        reading.append(_most_hit(paying, "paid", "Of the money given", "came from"))
     if len(found.able):
         size = found.able.groupby("kind", observed=True)["capacity_usd"].sum()
         kind = str(size.idxmax())
         share = notation.share(size.max() / size.sum())
-        reading.append(f"Of all profits that could have been asked, {kind} hold {share}.")
+        reading.append(
+            f"Of all profits that could have been asked, {kind} accounts hold {share}."
+        )
     table = Table("who-paid", "Share of the accounts hit, by kind",
                   shares.map(notation.share), data)  # fmt: skip
     return Section("who-paid", question, reading, figures, [table], note)
@@ -107,19 +110,19 @@ def _paid_figures(
     }, "Cells: the share of all accounts hit under that policy, all runs together."
 
 
-def _most_hit(data: pd.DataFrame, name: str, what: str) -> str:
+def _most_hit(data: pd.DataFrame, name: str, what: str, verb: str) -> str:
     share = f"{name}_share"
     top = data.loc[data.groupby("policy", sort=False)[share].idxmax()]
     kinds = top["kind"].unique()
     if len(kinds) == 1:
         low, high = top[share].min(), top[share].max()
         span = notation.span(notation.share(low), notation.share(high))
-        return f"The kind that bears most {what} is {kinds[0]} under every policy: {span}."
+        return f"{what} most {verb} {kinds[0]} accounts under every policy: {span}."
     parts = [
         f"{kind} under {words.names([str(p) for p in rows['policy']])}"
         for kind, rows in top.groupby("kind", sort=False)
     ]
-    return f"The kind that bears most {what} is {'; '.join(parts)}."
+    return f"{what} most {verb} {'; '.join(parts)}."
 
 
 def lorenz(told: Told, payers: Lazy) -> Answer:
@@ -138,11 +141,7 @@ def lorenz(told: Told, payers: Lazy) -> Answer:
     concentrated = _concentration(found)
     order = [name for name in told.policies if name in concentrated.index]
     table = concentrated.loc[order]
-    reading = [
-        f"The tenth of the accounts hit that gave most gave {notation.share(row)} of the "
-        f"money under {name}."
-        for name, row in table["top_tenth"].dropna().sort_values().iloc[[0, -1]].items()
-    ] if table["top_tenth"].notna().any() else []  # fmt: skip
+    reading = _tops_told(table["top_tenth"].dropna().sort_values())
     shown = pd.DataFrame({
         "Gini coefficient": table["gini"].map(lambda g: f"{g:.2f}"),
         "Given by the top tenth": table["top_tenth"].map(notation.share),
@@ -150,6 +149,19 @@ def lorenz(told: Told, payers: Lazy) -> Answer:
     given = Table("concentration", "Among the accounts hit, means over runs", shown,
                   table.reset_index())  # fmt: skip
     return Section("lorenz", question, reading, figures, [given], note)
+
+
+def _tops_told(top: pd.Series) -> list[str]:
+    if top.empty:
+        return []
+    ends = [
+        f"{notation.share(top[name])} under {name}"
+        for name in dict.fromkeys(top.index[[0, -1]])
+    ]
+    return [
+        f"Of the money, the tenth of the accounts hit that gave most gave "
+        f"{' and '.join(ends)}."
+    ]
 
 
 def _concentration(payers: Payers) -> pd.DataFrame:
@@ -215,12 +227,21 @@ def choice(told: Told, _: Lazy) -> Answer:
     if not told.has("runs", "optional_share"):
         return Missing(question, "the batch does not say what a rule could have spared")
     optional = told.of("optional_share", "low").dropna(subset=["value"])
-    reading = words.ranking(
-        told.values("optional_share"), told.measure("optional_share"),
-        "mean share of the pain that was a choice",
-    )  # fmt: skip
-    label = "Share of what was given that could lie elsewhere"
-    figures = {"Optional pain": draw_dots(question, {"": optional}, label, "share")}
+    low, high = optional["value"].min(), optional["value"].max()
+    figures = {}
+    if high - low < _SAME_SHARE:
+        span = notation.span(notation.share(low), notation.share(high))
+        reading = [
+            f"Under every policy {span} of what was given could have been asked of others "
+            "instead: whom it hit was the rule's choice."
+        ]
+    else:
+        label = "Share of what was given that could lie elsewhere"
+        figures = {"Optional pain": draw_dots(question, {"": optional}, label, "share")}
+        reading = words.ranking(
+            told.values("optional_share"), told.measure("optional_share"),
+            "mean share of the pain that was a choice",
+        )  # fmt: skip
     given = {"Optional pain": (optional, "share")}
     asked = _asked_shares(told)
     if asked:
@@ -230,10 +251,13 @@ def choice(told: Told, _: Lazy) -> Answer:
         both = [table["value"] for table in asked.values()]
         gap = (both[0] - both[1]).dropna().sort_values()
         if len(gap):
+            ends = [
+                f"{notation.points(gap[name])} under {name}"
+                for name in dict.fromkeys(gap.index[[0, -1]])
+            ]
             reading.append(
-                f"The largest share asked of anybody lies above the least possible by "
-                f"{notation.points(gap.iloc[0])} under {gap.index[0]} and by "
-                f"{notation.points(gap.iloc[-1])} under {gap.index[-1]}."
+                "The largest share asked of anybody lies above the least possible by "
+                f"{' and by '.join(ends)}."
             )
     table = tables.of_several("choice", "What rules chose, means over runs", given)
     note = (
@@ -243,6 +267,10 @@ def choice(told: Told, _: Lazy) -> Answer:
         "over runs; bars are 95% intervals."
     )
     return Section("choice", question, reading, figures, [table], note)
+
+
+_SAME_SHARE = 0.02
+"""Policies whose optional pain differs by less are told in a sentence, not drawn."""
 
 
 def _asked_shares(told: Told) -> dict[str, pd.DataFrame]:

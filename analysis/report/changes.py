@@ -85,6 +85,8 @@ def difference(first: pd.Series, second: pd.Series) -> Difference:
 
 
 _FEWEST = 5
+_MOST_KEYS = 15
+"""Keys that differ up to which they are listed without being asked for."""
 _NORMAL = 1.959964
 
 
@@ -140,7 +142,7 @@ def _told(measure: Measure, apart: pd.DataFrame, pair: Pair) -> str:
             size = words.bracketed(abs(one.mean), *ends, write)
             side = "higher" if one.mean > 0 else "lower"
             many = len(apart) > 4
-            said = str(row.Index) if many else f"{row.Index} (by {size})"
+            said = str(row.Index) if many else f"{row.Index} by {size}"
             sides.setdefault(f"{side} under", []).append(said)
     clauses = [f"{side} {words.names(names)}" for side, names in sides.items()]
     return f"{measure.label} in {pair.names[1]}: {'; '.join(clauses)}."
@@ -173,7 +175,8 @@ def _settings(pair: Pair) -> Table:
     found = pd.DataFrame.from_dict(rows, orient="index", columns=["A", "B"])
     found.index.name = "key"
     caption = f"Keys that differ: {pair.names[0]} is A, {pair.names[1]} is B"
-    return Table("settings", caption, found, found.reset_index(), is_open=True)
+    few = len(found) <= _MOST_KEYS
+    return Table("settings", caption, found, found.reset_index(), is_open=few)
 
 
 def both(pair: Pair) -> Iterator[Section | Missing]:

@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 
 from analysis import notation
-from analysis.counterfactuals import against_forks, fixed_path
+from analysis.counterfactuals import (
+    against_forks,
+    discounted_overshoots,
+    fixed_path,
+    markouts,
+)
 from analysis.figures.curves import draw_curves
 from analysis.figures.dots import draw_dots
 from analysis.measures import Told
@@ -34,12 +39,16 @@ def later(told: Told, _: Lazy) -> Answer:
         )
         for name, title in titles.items()
     }  # fmt: skip
-    reading = [_later_told(found["net_usd"], names[0])]
+    parts = markouts(told.batch).set_index(["policy", "horizon_s"])
+    reading = [_later_told(parts, names[0])]
+    overshoot = discounted_overshoots(told.batch).dropna(subset=["overshoot_usd"])
+    reading += _overshoot_told(overshoot[overshoot["policy"] == names[0]])
     given = [
         Table(f"later-{name.removesuffix('_usd')}", title, _wide(found[name], names),
               found[name].reset_index())
         for name, title in titles.items()
     ]  # fmt: skip
+    given.append(_parts_table(parts, names))
     note = (
         "Every closed position is valued at the run's own marks, which ADL has moved: the "
         "fixed-path counterfactual. H adds up the accounts that lost and leaves out those "
@@ -63,16 +72,54 @@ def _wide(found: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return cells.rename(columns=lambda at: f"{at:g} s").fillna("")
 
 
-def _later_told(net: pd.DataFrame, policy: str) -> str:
-    mine = net.loc[policy].dropna(subset=["value"])
-    parts = [
-        f"{words.mean(row, 'usd')} after {at:g} s"
-        for at, row in mine.iloc[[0, -1]].iterrows()
-    ]
+def _later_told(parts: pd.DataFrame, policy: str) -> str:
+    """What the price of closing cost, and what the prices that came."""
+    mine = parts.loc[policy].dropna(subset=["later_usd"])
+    at, row = mine.index[-1], mine.iloc[-1]
+    once, later = (_part(row, name) for name in ("at_once_usd", "later_usd"))
     return (
-        f"Under {policy} all accounts that were closed had together lost "
-        f"{' and '.join(parts)}, in the mean of a run; a negative loss is a gain."
+        f"Under {policy} all accounts that were hit lost together {once} at once, by the "
+        f"price at which they were closed or the cash taken, and {later} by what prices "
+        f"did in the {at:g} s that followed, in the mean of a run; a negative loss is a "
+        "gain."
     )
+
+
+def _part(row: pd.Series, name: str) -> str:
+    ends = (row[name], row[f"{name}_low"], row[f"{name}_high"])
+    return words.bracketed(*ends, notation.usd)
+
+
+def _parts_table(parts: pd.DataFrame, names: list[str]) -> Table:
+    """Both parts of the cost at the last horizon that is known, by policy."""
+    last = parts.dropna(subset=["later_usd"]).groupby(level="policy", sort=False).tail(1)
+    shown = pd.DataFrame(
+        {
+            label: [_part(row, name) for _, row in last.iterrows()]
+            for label, name in (("At once", "at_once_usd"), ("Later", "later_usd"))
+        },
+        index=last.index.get_level_values("policy"),
+    )
+    title = "Lost at once, and by later prices"
+    shown = shown.reindex([name for name in names if name in shown.index])
+    return Table("later-parts", title, shown, parts.reset_index())
+
+
+def _overshoot_told(mine: pd.DataFrame) -> list[str]:
+    """Whether more was lost than the first seconds after showed to be needed."""
+    if mine.empty:
+        return []
+    row = mine.iloc[-1]
+    more = "more" if row["overshoot_usd"] > 0 else "less"
+    ends = sorted(abs(row[f"overshoot_usd{end}"]) for end in ("_low", "_high"))
+    size = words.bracketed(abs(row["overshoot_usd"]), *ends, notation.usd)
+    is_clear = row["overshoot_usd_low"] > 0 or row["overshoot_usd_high"] < 0
+    doubt = "" if is_clear else ", which cannot be told from nothing"
+    return [
+        f"Weighing the seconds after a wave by a half-life of {row['halflife_s']:g} s, "
+        f"those who lose by it lose {size} {more} than the bankrupt positions turned out "
+        f"to need{doubt}."
+    ]
 
 
 def counterfactual(told: Told, _: Lazy) -> Answer:

@@ -2,56 +2,59 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
+from collections.abc import Mapping
 
-from analysis.figures.dots import draw_dots
+import pandas as pd
+
+from analysis import brittleness as nudges
+from analysis import predictability as lights
+from analysis.figures.brittleness import draw_brittleness
+from analysis.figures.predictability import draw_predictability
 from analysis.measures import Told
-from analysis.report import tables, words
+from analysis.report import tables
 from analysis.report.asked import Answer, Lazy
-from analysis.report.section import Missing, Section
+from analysis.report.section import Missing, Section, Table
 
 
 def predictability(told: Told, _: Lazy) -> Answer:
     """How well lights and stated bounds foretold what came."""
     question = "Could accounts see it coming?"
-    note = (
-        "The light and the worst case are those that an account could have been shown "
-        "before the first wave. A correlation of 1 means that the order of lights was the "
-        "order of burdens. Bars are 95% intervals over runs in which somebody was hit."
-    )
-    return _dots(told, "predictability", question, note, {
-        "predict_spearman": "Rank correlation of lights and burdens",
-        "predict_coverage": "Hit accounts whose stated worst case held",
+    if not told.has("runs", "predict_brier"):
+        return Missing(question, "the batch holds no such measures")
+    table = lights.predictability(told.batch)
+    table.loc[~lights.is_known(table, "spearman"), "spearman"] = float("nan")
+    figure = draw_predictability(told.batch)
+    given = _means("predictability", "What lights and stated bounds foretold", table, {
+        "spearman": ("Rank correlation of lights and burdens", "number"),
+        "brier": ("Brier score of lights", "number"),
+        "coverage": ("Hit, and the stated worst case held", "share"),
     })  # fmt: skip
+    return Section("predictability", question, lights.findings(table), {question: figure},
+                   [given], figure.get_label())  # fmt: skip
 
 
 def brittleness(told: Told, _: Lazy) -> Answer:
     """How much an outcome jumps when a state moves by a little."""
     question = "How far does a little reach?"
-    note = (
-        "The first wave is answered again with an account's equity moved by a thousandth, "
-        "or a mark by one tick. Bars are 95% intervals over the runs that were nudged."
-    )
-    return _dots(told, "brittleness", question, note, {
-        "jump_moved": "Largest part of what is taken that moves to others",
+    if not told.has("runs", "jump_moved"):
+        return Missing(question, "no wave was nudged")
+    table = nudges.brittleness(told.batch)
+    figure = draw_brittleness(told.batch)
+    given = _means("brittleness", "What nudges of the first wave changed", table, {
+        "moved": ("Part of what is taken that moves to others", "share"),
+        "per_usd": ("Dollars moved for a dollar", "number"),
     })  # fmt: skip
+    return Section("brittleness", question, nudges.findings(table), {question: figure},
+                   [given], figure.get_label())  # fmt: skip
 
 
-def _dots(
-    told: Told, slug: str, question: str, note: str, labels: dict[str, str]
-) -> Answer:
-    """Some measures of runs as dots, with who is best in each."""
-    known = {one.column: one for one in told.measures}
-    here = {column: label for column, label in labels.items() if column in known}
-    if not here:
-        return Missing(question, "the batch holds no such measures")
-    figures: dict[str, Figure] = {}
-    reading, parts = [], {}
-    for column, label in here.items():
-        measure = known[column]
-        table = told.of(column).dropna(subset=["value"])
-        figures[label] = draw_dots(label, {"": table}, label, measure.unit)
-        parts[measure.label] = (table, measure.unit)
-        reading += words.ranking(told.values(column), measure)
-    given = tables.of_several(slug, "Means over runs", parts)
-    return Section(slug, question, reading, figures, [given], note)
+def _means(
+    name: str, caption: str, table: pd.DataFrame, labels: Mapping[str, tuple[str, str]]
+) -> Table:
+    """Means over runs with their intervals, the policies of which anything is known."""
+    known = table.dropna(subset=list(labels), how="all")
+    parts = {}
+    for column, (label, unit) in labels.items():
+        ends = known[[column, f"{column}_low", f"{column}_high"]]
+        parts[label] = (ends.set_axis(["value", "low", "high"], axis="columns"), unit)
+    return tables.of_several(name, caption, parts)

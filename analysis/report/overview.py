@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
@@ -84,8 +85,13 @@ def _general(told: Told) -> list[str]:
 def _one_count(told: Told, column: str) -> str:
     """Who is best in one measure, in a sentence or two."""
     measure = next(one for one in told.measures if one.column == column)
-    said = words.ranking(told.values(column), measure)
-    return f"{measure.label}. {' '.join(said)}"
+    said = words.ranking(told.values(column), measure, "mean")
+    return f"{measure.label}: {_lower(measure.meaning)} {' '.join(said)}"
+
+
+def _lower(text: str) -> str:
+    """A sentence that goes on after a colon."""
+    return text[:1].lower() + text[1:]
 
 
 def _why(told: Told) -> list[str]:
@@ -149,7 +155,13 @@ def every_measure(told: Told) -> Section:
         "their 95% intervals. Where a value has no interval it was the same in every run, "
         "or there were fewer than five runs."
     ]
-    reading += [f"{one.label}: {one.meaning}" for one in told.measures]
+    meanings = pd.DataFrame(
+        {"Group": [one.group for one in told.measures],
+         "Meaning": [one.meaning for one in told.measures]},
+        index=pd.Index([one.label for one in told.measures], name="measure"),
+    )  # fmt: skip
+    given.insert(0, Table("meanings", "What each measure means", meanings,
+                          meanings.reset_index()))  # fmt: skip
     return Section("measures", "What are all measures of all policies?", reading, {}, given,
                    _MARKS_TOLD)  # fmt: skip
 
@@ -165,7 +177,9 @@ def three_goals(told: Told) -> Section | Missing:
         return Missing(question, "fewer than two policies have all three measures")
     front = [one.policy for one in standings if one.on_front]
     goals = [Goal(m.label, m.unit, m.better, told.of(m.column)) for m in measures]
-    pairs = ((goals[0], goals[1]), (goals[0], goals[2]), (goals[1], goals[2]))
+    # What is the same everywhere is no axis: there is nothing to choose along it.
+    varied = [goal for goal in goals if goal.summary["value"].nunique() > 1]
+    pairs = list(combinations(varied, 2))
     titles = [f"{a.label} against {b.label.lower()}" for a, b in pairs]
     figures = {
         title: draw_front(title, a, b, front)
@@ -223,25 +237,30 @@ def _regime_told(told: Told, regimes: pd.DataFrame) -> str:
         "open": "which holds zero: whether the scenario lies in the structural-deficit "
         "regime cannot be told",
     }[row["verdict"]]
-    sides = regimes["verdict"].value_counts()
-    all_same = len(sides) == 1
-    others = "The verdict is the same under every policy." if all_same else (
-        "By policy: " + ", ".join(f"{n} {_VERDICTS[v]}" for v, n in sides.items()) + "."
-    )  # fmt: skip
+    all_same = regimes["verdict"].nunique() == 1
+    others = "The verdict is the same under every policy."
+    if not all_same:
+        found = regimes.groupby("verdict", sort=False).groups
+        parts = [
+            f"{_VERDICTS[one]} under {words.names([str(name) for name in names])}"
+            for one, names in found.items()
+        ]
+        others = f"By policy: {'; '.join(parts)}."
     return (
         f"Regime: under {policy} a run's mean deficit is {deficit} and its mean fee "
         f"revenue {fees}; the difference is {notation.usd(apart.mean)} ({ends}), "
-        f"{verdict}. {others} At the pace of the run, the fees of "
-        f"{_pace(told, row)} pay for one mean deficit."
+        f"{verdict}. {others}{_pace(told, row)}"
     )
 
 
 def _pace(told: Told, row: pd.Series) -> str:
-    """How long the venue earns a mean deficit at the pace of its runs."""
-    if not row["fees"][0] > 0:
-        return "no time"
+    """How long the venue earns a mean deficit at the pace of its runs, of one crash."""
+    episodes = int(told.batch.scenario.get("episodes", {}).get("count", 1))
+    if episodes > 1 or not row["fees"][0] > 0:
+        return ""
     duration = float(told.batch.scenario["time"]["duration_s"])
-    return notation.duration(duration * row["deficit"][0] / row["fees"][0])
+    earned = notation.duration(duration * row["deficit"][0] / row["fees"][0])
+    return f" At the pace of the run, the fees of {earned} pay for one mean deficit."
 
 
 _VERDICTS = {"structural": "structural", "covered": "outside", "open": "cannot be told"}
@@ -308,7 +327,8 @@ def _trilemma_note(measures) -> str:
     return (
         f"Solvency, fairness and revenue are measured by {names}. Bars are 95% intervals. "
         "A policy is clearly beaten if another is clearly better in one of the three and "
-        "in the others clearly better or exactly the same, by paired intervals. The "
+        "in the others clearly better or exactly the same, by paired intervals. Points "
+        "whose names find no room are named in the table. The "
         "regime is the condition of arXiv 2512.01112 (mean deficit above mean fee "
         "revenue), tested by the bootstrap interval of their difference over the runs."
     )

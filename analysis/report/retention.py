@@ -12,7 +12,7 @@ from analysis.measures import Told, sum_up
 from analysis.report import tables, words
 from analysis.report.asked import Answer, Lazy
 from analysis.report.section import Missing, Section, Table
-from analysis.retention import by_episode, by_group
+from analysis.retention import by_episode, by_group, kept_difference
 
 _MOST_CURVES = 6
 
@@ -75,7 +75,7 @@ def episodes(told: Told, _: Lazy) -> Answer:
     figures, given = {}, []
     told_of = (
         ("deficit_usd", "Deficit of each crash", "usd"),
-        ("kept", "Lifetime value that stays", "share"),
+        ("kept", "Lifetime value, of that before the first crash", "share"),
     )
     for column, title, unit in told_of:
         found = {name: _by_episode(rows.loc[name], column) for name in names}
@@ -87,7 +87,10 @@ def episodes(told: Told, _: Lazy) -> Answer:
         wide.index.name = "policy"
         given.append(Table(f"episodes-{column.removesuffix('_usd')}", title, wide, data))
     reading = _compounding(told, names)
-    note = "Means over runs with 95% intervals. Who left before a crash is not in the next."
+    note = (
+        "Means over runs with 95% intervals. Who left before a crash is not in the next; "
+        "newcomers and gains can lift the value above that before the first crash."
+    )
     return Section("episodes", question, reading, figures, given, note)
 
 
@@ -114,4 +117,22 @@ def _compounding(told: Told, names: list[str]) -> list[str]:
         found.append(
             f"Under {name} the last crash's deficit less the first's is {size}: {verdict}."
         )
+    return found + _kept_told(told, names[:_MOST_CURVES])
+
+
+def _kept_told(told: Told, names: list[str]) -> list[str]:
+    """Which policy keeps more of what the crowd is worth, after all crashes."""
+    base, found = names[0], []
+    for name in names[1:]:
+        apart = kept_difference(told.batch, name, base)
+        ends = sorted((abs(apart.low), abs(apart.high)))
+        size = words.bracketed(abs(apart.mean), *ends, notation.usd)
+        if apart.is_clear:
+            side = "more" if apart.mean > 0 else "less"
+            said = f"{name} keeps {size} {side} lifetime value than {base}."
+        else:
+            said = (
+                f"{name} and {base} cannot be told apart by the lifetime value they keep."
+            )
+        found.append(f"After the last crash {said}")
     return found

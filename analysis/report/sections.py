@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from analysis.measures import Told
-from analysis.report import burden, cost, foresight, retention, solvency, standing
+from analysis.report import (
+    burden,
+    cost,
+    dominance,
+    foresight,
+    markets,
+    retention,
+    solvency,
+    standing,
+)
 from analysis.report.asked import Answer, Lazy
 
 QUESTIONS: tuple[Callable[[Told, Lazy], Answer], ...] = (
@@ -18,6 +27,7 @@ QUESTIONS: tuple[Callable[[Told, Lazy], Answer], ...] = (
     burden.lorenz,
     burden.hit,
     burden.choice,
+    dominance.lighter,
     burden.prices,
     cost.later,
     cost.counterfactual,
@@ -28,6 +38,7 @@ QUESTIONS: tuple[Callable[[Told, Lazy], Answer], ...] = (
     retention.episodes,
     foresight.predictability,
     foresight.brittleness,
+    markets.markets,
     standing.one_run,
 )
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis import fund as sizing
 from analysis import intervals, notation
 from analysis.figures.deficits import draw_deficits
 from analysis.figures.dots import draw_dots
@@ -72,9 +73,11 @@ def covered(told: Told, _: Lazy) -> Answer:
     figures = {
         "What became of the deficit": draw_shares(
             question, parts, colours, "Share of all runs' deficits"
-        ),
-        "What was left at the end": draw_dots(question, {"": residual}, label, "usd"),
+        )
     }
+    if residual["value"].any():
+        title = "What was left at the end"
+        figures[title] = draw_dots(question, {"": residual}, label, "usd")
     reading = words.ranking(told.values("residual_usd"), told.measure("residual_usd"))
     left = told.of("has_residual")
     never = [str(name) for name, row in left.iterrows() if row["value"] == 0]
@@ -105,7 +108,8 @@ def time_to_cover(told: Told, _: Lazy) -> Answer:
     short = told.finished[told.finished["waves"] > 0]
     if short.empty:
         return Missing(question, "no finished run had a wave")
-    duration = float(told.batch.scenario["time"]["duration_s"])
+    longest = short["time_to_cover_s"].max()
+    duration = max(float(told.batch.scenario["time"]["duration_s"]), longest)
     times = [t for t in _TIMES if t < duration]
     rows = {}
     for name in told.policies:
@@ -140,65 +144,67 @@ def time_to_cover(told: Told, _: Lazy) -> Answer:
 
 
 def fund(told: Told, _: Lazy) -> Answer:
-    """The fund that would have covered deficits, and what smaller ones leave."""
-    question = "What insurance fund would have been enough?"
-    values = told.values("deficit_usd").dropna(axis="columns", how="all")
-    most = float(values.max().max()) if values.size else 0.0
-    if not most > 0:
-        return Missing(question, "no finished run had a deficit")
-    short = [name for name in values if values[name].any()]
-    shown = short[:_MOST_CURVES]
-    sizes = np.geomspace(
-        values[shown].replace(0, np.nan).quantile(0.02).min() / 10, most, 80
-    )
-    curves, rows = {}, {}
-    for name in values:
-        sample = values[name].dropna().to_numpy(float)
-        ends = intervals.quantile_interval(sample, 0.95)
-        rows[name] = {"value": float(np.quantile(sample, 0.95)), "low": ends.low,
-                      "high": ends.high, "runs": len(sample)}  # fmt: skip
-        if name in shown:
-            curves[name] = _left_beyond(sample, sizes)
-    enough = pd.DataFrame.from_dict(rows, orient="index")
-    enough.index.name = "policy"
-    name = short[0]
-    row = enough.loc[name]
-    upper = "no upper end with so few runs"
-    if np.isfinite(row["high"]):
-        ends = notation.span(notation.usd(row["low"]), notation.usd(row["high"]))
-        upper = f"95% interval {ends}"
-    size = notation.usd(row["value"])
-    reading = [
-        f"Under {name} a fund of {size} would have covered the deficit in 95% of runs "
-        f"({upper})."
-    ]
-    other = enough["value"].drop(name)
-    if len(other):
-        reading.append(
-            f"Under the others it is from {notation.usd(other.min())} ({other.idxmin()}) "
-            f"to {notation.usd(other.max())} ({other.idxmax()}): rules change the deficit."
-        )
-    figure = draw_fund(question, curves)
-    table = tables.of_summary("fund", "Fund that covers the deficit of 95% of runs",
-                              "Fund", "usd", enough)  # fmt: skip
+    """The fund of least cost by policy, and what smaller ones leave."""
+    question = "What insurance fund would be enough?"
+    if told.finished.empty:
+        return Missing(question, "no run finished")
+    need = sizing.needs(told.batch)
+    if not any(values.any() for values in need.values()):
+        return Missing(question, "no finished run needed a fund")
+    sizes = sizing.size_table(need, COSTS)
+    shown = {name: need[name] for name in list(need)[:_MOST_CURVES]}
+    figure = draw_fund(told.batch, sizing.curves(shown, COSTS), sizes, COSTS, ["left"])
+    table = sizes[["size_usd", "size_low_usd", "size_high_usd"]]
+    table = table.set_axis(["value", "low", "high"], axis="columns")
+    missing = sizes[["residual_usd", "residual_low_usd", "residual_high_usd"]]
+    missing = missing.set_axis(["value", "low", "high"], axis="columns")
+    given = tables.of_several("fund", "The fund of least cost, and what it leaves", {
+        "Fund": (table, "usd"), "Missing beyond it, mean of a run": (missing, "usd"),
+    })  # fmt: skip
     note = (
-        "Curves: what a fund of that size leaves uncovered in the mean, as a part of the "
-        "mean deficit; bands are 95% intervals."
+        f"If a dollar held costs {COSTS.capital:g} and a dollar missing "
+        f"{COSTS.reputation:g}, the fund of least cost is the need of a run at "
+        f"{notation.share(COSTS.quantile)} (diamonds; `adl fund` takes other costs). The "
+        "need is the deficit before ADL and what the run's own fund lost. Curves: what a "
+        "fund of that size leaves uncovered in the mean, as a part of the mean need; bands "
+        "are 95% intervals."
     )
-    if len(short) > len(shown):
-        note += f" Curves of {notation.listing(shown)}; the table has all."
-    return Section("fund", question, reading, {question: figure}, [table], note)
+    if len(need) > len(shown):
+        note += f" Curves of {notation.listing(list(shown))}; the table has all."
+    reading = _fund_told(sizes)
+    return Section("fund", question, reading, {question: figure}, [given], note)
+
+
+def _fund_told(sizes: pd.DataFrame) -> list[str]:
+    """The first policy's fund, the least and the most, and what runs cannot bound."""
+    first = str(sizes.index[0])
+    covers = notation.share(COSTS.quantile)
+    reading = [
+        f"To be enough in {covers} of such crashes a fund would have to hold "
+        f"{notation.usd(sizes.loc[first, 'size_usd'])} under {first}."
+    ]
+    other = sizes["size_usd"].drop(first)
+    if len(other):
+        low, high = (str(name) for name in (other.idxmin(), other.idxmax()))
+        ends = [
+            f"{notation.usd(other[name])} under {name}"
+            for name in dict.fromkeys((low, high))
+        ]
+        span = "it goes from" if len(ends) > 1 else "it is"
+        reading.append(f"Under the others {span} {' to '.join(ends)}.")
+    few = sizes[np.isinf(sizes["size_high_usd"])]
+    if len(few):
+        reading.append(
+            f"{notation.count(int(few['runs'].max()))} runs do not bound it from above: "
+            f"at least {notation.count(int(few['runs_needed'].iloc[0]))} would, so it may "
+            "have to be larger."
+        )
+    return reading
 
 
 _MOST_CURVES = 6
-
-
-def _left_beyond(sample: np.ndarray, sizes: np.ndarray) -> pd.DataFrame:
-    left = np.maximum(sample[:, None] - sizes[None, :], 0.0)
-    ends = intervals.ratio_intervals(left, sample)
-    table = {"left": left.sum(axis=0) / sample.sum(), "low": [e.low for e in ends],
-             "high": [e.high for e in ends]}  # fmt: skip
-    return pd.DataFrame(table, index=pd.Index(sizes, name="fund_usd"))
+COSTS = sizing.Costs(0.1, 4.0)
+"""The costs that `adl fund` takes if it is told none."""
 
 
 def drivers(told: Told, _: Lazy) -> Answer:

@@ -64,8 +64,8 @@ def _pairs_told(apart: pd.DataFrame, label: str, better: str) -> str:
     if not clear:
         return f"{label}: no pair of policies can be told apart."
     return (
-        f"{label}: {clear} of {pairs} pairs can be told apart. Clearly better than most "
-        f"others: {words.names(most)} ({int(wins.max())} of {len(wins) - 1})."
+        f"{label}: {clear} of {pairs} pairs can be told apart. Ahead of the most others, "
+        f"{int(wins.max())} of {len(wins) - 1}: {words.names(most)}."
     )
 
 

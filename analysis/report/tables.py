@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from analysis import notation
-from analysis.measures import Measure, Told
+from analysis.measures import Told
 from analysis.report.section import Table
 
 MARKS = {"best": "best", "with the best": "with-best"}
@@ -75,8 +75,3 @@ def of_group(told: Told, group: str) -> Table:
 
 def _slug(text: str) -> str:
     return "-".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
-
-
-def definitions(measures: list[Measure]) -> list[tuple[str, str]]:
-    """Labels and what they mean."""
-    return [(one.label, one.meaning) for one in measures]

@@ -68,9 +68,7 @@ def ranking(values: pd.DataFrame, measure: Measure, what: str = "") -> list[str]
         clear = {name: apart[name] for name in groups["apart"]}
         found.append(_apart(clear, measure, low))
     if groups["unknown"]:
-        found.append(
-            f"Too few runs to say how far {names(groups['unknown'])} stand from it."
-        )
+        found.append(f"Too few runs to tell it from {names(groups['unknown'])}.")
     return found
 
 
@@ -105,8 +103,8 @@ def _apart(apart: dict[str, Difference], measure: Measure, low: bool) -> str:
         return f"It is clearly {how} under {notation.listing(parts)}."
     last = max(apart, key=lambda name: abs(apart[name].mean))
     return (
-        f"It is clearly {how} under {len(apart)} others, the furthest {last}, "
-        f"by {told[last]}."
+        f"It is clearly {how} under {len(apart)} others, {'most' if low else 'least'} "
+        f"under {last}: by {told[last]}."
     )
 
 

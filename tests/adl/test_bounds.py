@@ -202,3 +202,10 @@ def test_the_bounds_of_a_wave_are_those_of_its_calls():
     assert (a.within_half, b.within_half, both.within_half) == (True, False, False)
     assert both.least_top_1 == 20 + 40
     assert both.least_largest_share == 0.8
+
+
+@given(BOOKS, st.integers(0, 20), st.lists(st.integers(1, 6), min_size=1, max_size=3))
+def test_several_tops_at_once_are_what_each_is_alone(book, need, tops):
+    capacity, worth = np.array(book, np.int64).T
+    every = bounds.least_of_tops(need, capacity, worth, tops)
+    assert every == [bounds.least_of_top(need, capacity, worth, top) for top in tops]

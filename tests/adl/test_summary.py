@@ -1,54 +1,30 @@
-"""Calls in brief tell the same in every table as whole ones."""
+"""A call in brief says who paid, and where they stood."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
-from abm import genesis
-from abm.adl.compose import PRESETS, compose
-from abm.engine import Engine
-from abm.measures.watch import Watch
-from abm.montecarlo import tables
-from tests import crashes
+from abm.adl import summary
 
-POLICIES = ("hyperliquid", "bybit", "profits-first", "drift", "paradex", "capped-pro-rata")
+SCORES = st.lists(st.one_of(st.integers(-3, 3), st.just(np.nan)), min_size=1, max_size=12)
 
 
-def told(policy, seed, keep_whole):
-    scenario = crashes.crash()
-    rule = compose(policy, PRESETS[policy])
-    engine = Engine(genesis.new_world(scenario, seed), rule, keep_whole=keep_whole)
-    engine.watcher = watch = Watch(rule, ())
-    engine.run_to(scenario.time.steps)
-    names = tables.Names.of(scenario)
-    kind = names.kinds[engine.world.ledger.accounts["kind"]]
-    engine.finish()
-    return engine, tables.of_calls(engine.record.calls, rule, names, kind, watch.burdens)
+@given(SCORES, st.data())
+def test_ranks_are_those_of_all_scores_falling_and_ties_go_by_row(scores, data):
+    rows = data.draw(st.lists(st.integers(0, len(scores) - 1), unique=True, max_size=6))
+    # Unknown scores come last, in the order of rows.
+    falling = [np.inf if np.isnan(score) else -score for score in scores]
+    ranks = stats.rankdata(falling, method="ordinal")
+    found = summary._ranks(np.array(scores, float), np.array(rows, np.int64))
+    assert found.tolist() == ranks[rows].tolist()
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_calls_in_brief_tell_the_same_as_whole_ones(policy):
-    whole, expected = told(policy, 4, keep_whole=True)
-    brief, found = told(policy, 4, keep_whole=False)
-    assert len(whole.record.calls) > 1
-    for name, columns in expected.items():
-        assert columns.keys() == found[name].keys()
-        for column, values in columns.items():
-            assert np.array_equal(
-                np.asarray(values), np.asarray(found[name][column]),
-                equal_nan=np.asarray(values).dtype.kind == "f",
-            ), (name, column)  # fmt: skip
-    kept = sum(len(call.wave.candidates) for call in brief.record.calls[:-1])
-    paid = sum(
-        np.count_nonzero(call.outcome.decision.amounts) for call in whole.record.calls[:-1]
-    )
-    assert kept == paid
-
-
-def test_the_richest_payer_is_remembered():
-    whole, _ = told("hyperliquid", 4, keep_whole=True)
-    brief, _ = told("hyperliquid", 4, keep_whole=False)
-    assert [call.largest_worth for call in whole.record.calls] == [
-        call.largest_worth for call in brief.record.calls
-    ]
+@pytest.mark.parametrize("count", [1, 5, 300])
+def test_ranks_of_scores_that_all_differ_need_no_order_of_rows(count):
+    score = np.random.default_rng(count).permutation(count).astype(np.int64)
+    every = np.arange(count)
+    assert summary._ranks(score, every).tolist() == (count - score).tolist()

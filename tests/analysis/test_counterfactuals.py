@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from analysis import intervals
-from analysis.counterfactuals import against_forks, fixed_path
+from analysis.counterfactuals import (
+    against_forks,
+    discounted,
+    discounted_overshoots,
+    fixed_path,
+    markouts,
+)
 from analysis.figures.counterfactual import draw_counterfactual
 from tests.analysis.batches import failed, finished, make_batch
 from tests.analysis.test_figures import assert_can_be_read
@@ -58,6 +64,33 @@ def test_the_fixed_path_adds_up_a_runs_waves(tmp_path: Path):
     # Runs 0 to 2 took 15, 2 and nothing; at 5 s run 0 is not known.
     assert table["haircut_usd"].tolist() == [pytest.approx(17 / 3), pytest.approx(4.0)]
     assert table.loc[0.0, "net_usd"] == pytest.approx(-17 / 3)
+
+
+def test_a_markout_splits_at_the_mark_of_the_moment(tmp_path: Path):
+    table = markouts(by_hand(tmp_path)).set_index("horizon_s")
+    # `net` is minus the haircut: runs 0 to 2 lose 15, 2 and nothing; run 1 then 8.
+    assert table["at_once_usd"].tolist() == pytest.approx([-17 / 3, -1.0])
+    assert table["later_usd"].tolist() == pytest.approx([0.0, -3.0])
+
+
+def test_a_constant_overshoot_is_itself_whatever_the_halflife():
+    for halflife in (0.5, 5.0):
+        assert discounted([0.0, 0.5, 2.0, 5.0], [3.0] * 4, halflife) == pytest.approx(3.0)
+
+
+def test_a_short_halflife_looks_at_the_first_horizons():
+    d = np.linspace(0.0, 60.0, 6001)
+    # O(d) = d: the mean of an exponential law of half-life ln 2 / rate is 1 / rate.
+    assert discounted(d, d, 2.0) == pytest.approx(2.0 / np.log(2), rel=1e-3)
+
+
+def test_overshoots_are_averaged_over_a_runs_first_seconds(tmp_path: Path):
+    table = discounted_overshoots(by_hand(tmp_path)).set_index("halflife_s")
+    # Run 0 is unknown at 5 s, run 1 goes from 2 to 8, run 2 has none: means of two runs.
+    for halflife in table.index:
+        weight = 0.5 ** (5.0 / halflife)
+        once = (2.0 + 8.0 * weight) / (1.0 + weight)
+        assert table.loc[halflife, "overshoot_usd"] == pytest.approx(once / 2.0)
 
 
 def test_truth_and_path_are_compared_from_the_first_wave(tmp_path: Path):

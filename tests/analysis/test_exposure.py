@@ -40,9 +40,9 @@ def test_shares_and_means_are_over_all_runs_and_profit_over_those_touched():
     assert row["haircut_if_touched"] == 20.0
     assert row["haircut_of_profit"] == 0.5
     assert (row["worst"], row["could"]) == (30.0, 50.0)
-    # Wilson's interval of 2 in 8.
+    # Clopper and Pearson's interval of 2 in 8.
     assert (row["touched_low"], row["touched_high"]) == pytest.approx(
-        (0.0715, 0.5907), abs=1e-4
+        (0.0319, 0.6509), abs=1e-4
     )
     assert row["stated_held"] == 0.0
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from abm.montecarlo.store import StoreError
 from analysis import fund
-from analysis.figures.fund_size import draw_fund_size
+from analysis.figures.fund import draw_fund
 from analysis.fund import Costs
 from tests.analysis.batches import failed, finished, make_batch
 
@@ -73,7 +73,7 @@ def test_it_says_how_many_runs_would_bound_the_fund(tmp_path):
     assert "Instead of ADL" in text
     assert max(map(len, text.splitlines())) <= 100
     assert fund.records(table)[0]["size_high_usd"] is None
-    draw_fund_size(batch, fund.curves(need, COSTS), table, COSTS).canvas.draw()
+    draw_fund(batch, fund.curves(need, COSTS), table, COSTS).canvas.draw()
 
 
 def test_a_batch_without_finished_runs_is_refused_and_one_without_needs_is_drawn(tmp_path):
@@ -85,4 +85,4 @@ def test_a_batch_without_finished_runs_is_refused_and_one_without_needs_is_drawn
     need = fund.needs(calm)
     table = fund.size_table(need, COSTS)
     assert table.loc["none", "size_usd"] == 0.0
-    draw_fund_size(calm, fund.curves(need, COSTS), table, COSTS).canvas.draw()
+    draw_fund(calm, fund.curves(need, COSTS), table, COSTS).canvas.draw()

@@ -8,7 +8,15 @@ import pytest
 
 from abm.montecarlo.store import COLUMNS
 from analysis import intervals, notation
-from analysis.measures import MEASURES, Told, against, differences, stands, sum_up
+from analysis.measures import (
+    MEASURES,
+    Told,
+    against,
+    differences,
+    stands,
+    sum_up,
+    use_of_profits,
+)
 from analysis.report import words
 from tests.analysis.batches import failed, finished, make_batch
 
@@ -20,6 +28,7 @@ VALUES = pd.DataFrame({"low": NOISE, "near": NEAR, "far": NOISE + 3.0, "twin": N
 
 def test_every_measure_is_a_column_or_made_from_one():
     made = {"covered_part", "has_residual", "has_solvency_back", "has_revenue_back"}
+    made |= {"utilisation", "excess_usd", "undershoot_usd"}
     known = {name for name, _ in COLUMNS["runs"]} | made
     foretold = {m.column for m in MEASURES if m.column.startswith(("predict_", "jump_"))}
     assert {m.column for m in MEASURES} - foretold <= known
@@ -77,6 +86,21 @@ def test_times_that_never_came_are_told_apart_from_times(tmp_path: Path):
     assert told.summary.loc[("p", "solvency_recovery_s"), "value"] == 15.0
 
 
+def test_what_was_taken_is_held_against_the_least_that_had_to_be():
+    """Run 0: needs 10 and 4 of profits 6 and 20, takes 6 and 5; covers 6 and 4."""
+    waves = pd.DataFrame(
+        [(0, "a", 6.0, 10.0, 6.0, 6.0), (0, "a", 5.0, 4.0, 4.0, 20.0),
+         (1, "a", np.nan, 3.0, 0.0, np.nan)],
+        columns=["run", "policy", "given_usd", "needed_usd", "covered_usd",
+                 "winners_profit_usd"],
+    )  # fmt: skip
+    found = use_of_profits(waves)
+    assert found.loc[(0, "a"), "utilisation"] == pytest.approx(11.0 / 10.0)
+    assert found.loc[(0, "a"), "excess_usd"] == pytest.approx(1.0)
+    assert found["undershoot_usd"].tolist() == [4.0, 3.0]
+    assert found.loc[(1, "a"), ["utilisation", "excess_usd"]].isna().all()
+
+
 # --- in words ---------------------------------------------------------------------------
 
 
@@ -102,4 +126,4 @@ def test_a_ranking_of_equals_ranks_nobody():
 
 def test_a_ranking_of_few_runs_says_so():
     said = ranking(VALUES.iloc[:3][["low", "far"]])
-    assert "Too few runs to say how far far stand from it." in said
+    assert "Too few runs to tell it from far." in said

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import html
+import inspect
 import itertools
 import json
 import re
@@ -15,16 +16,17 @@ from typer.testing import CliRunner
 
 from abm.api import Results
 from abm.cli import app
+from abm.cli.fund import fund as command
 from abm.montecarlo.store import COLUMNS, Batch, StoreError
-from analysis import notation, style
+from analysis import fund, notation, style
 from analysis.figures import draw_deficits
 from analysis.measures import Told
-from analysis.report import cost
+from analysis.report import cost, dominance, markets, solvency
 from analysis.report.asked import Lazy
 from analysis.report.drawing import DARK, inline
 from analysis.report.section import Missing, Section
 from analysis.report.writing import write_comparison, write_report
-from tests.analysis.batches import crowd_batch, failed, finished, make_batch
+from tests.analysis.batches import crowd_batch, failed, finished, haircut, make_batch
 from tests.analysis.pages import PageReader
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
@@ -124,7 +126,8 @@ def test_readings_say_what_the_tables_say(written: tuple[Batch, Path], page: Pag
     left = notation.usd(means.loc["none", "residual_usd"])
     short = page.texts["in-short"]
     # Cash and contracts leave nothing, so the others' distance is the mean of `none`.
-    assert "residual is lowest under contracts: $0, and the same under cash." in short
+    assert "Residual: what was still missing at the end of a run." in short
+    assert "The mean is lowest under contracts: $0, and the same under cash." in short
     assert f"It is clearly more under none by {left}" in short
 
 
@@ -195,8 +198,9 @@ def test_losses_at_later_prices_add_up_a_runs_waves(tmp_path: Path):
     assert isinstance(found, Section)
     net = next(t for t in found.tables if t.name == "later-net").data
     assert list(net["value"]) == [7.0, -7.0]
-    assert "$7.00" in found.reading[0]
-    assert "-$7.00" in found.reading[0]
+    # Half of 14 at once; from 7 to -7 by what prices did.
+    assert "together $7.00 (" in found.reading[0]
+    assert "-$14.0 (" in found.reading[0]
 
 
 def test_the_gap_between_counterfactuals_is_that_of_the_whole_run(tmp_path: Path):
@@ -241,9 +245,7 @@ def test_two_batches_are_held_against_each_other_by_seed(tmp_path: Path):
     out = write_comparison(*pair_of_batches(tmp_path), tmp_path / "both.html", quiet=True)
     page = PageReader(out.read_text("utf-8"))
     short = page.texts["in-short"]
-    assert (
-        "Deficit in made (B): the same under same; higher under more (by $50.0); " in short
-    )
+    assert "Deficit in made (B): the same under same; higher under more by $50.0; " in short
     assert "cannot be told apart under noise" in short
     assert "The scenarios differ in 1 key" in short
     assert "time.duration_s" in short
@@ -343,3 +345,54 @@ def test_a_browser_shows_it_without_errors_and_nothing_sticks_out(
     assert said is not None
     assert int(said[1]) <= width
     assert int(said[2]) == 0
+
+
+# --- burdens as a whole, markets, funds -------------------------------------------------
+
+
+def test_the_lighter_burden_is_told_run_by_run(tmp_path: Path):
+    """Under `even` two accounts give 2 each, under `queue` one gives 4, in every run."""
+    rows = [
+        haircut(run, policy, account, amount, 100.0)
+        for run in range(8)
+        for policy, amounts in (("even", (2.0, 2.0)), ("queue", (4.0,)))
+        for account, amount in enumerate(amounts)
+    ]
+    runs = [finished(run, p, 4.0) for run in range(8) for p in ("even", "queue")]
+    told = Told(make_batch(tmp_path, ["even", "queue"], 8, runs=runs, haircuts=rows))
+    found = dominance.lighter(told, Lazy(told))
+    assert isinstance(found, Section)
+    assert "lighter under even than under queue in 100% (63.1% to 100%)" in found.reading[0]
+    (table,) = found.tables
+    assert table.shown.loc["even", "queue"] == "100%"
+    assert table.shown.loc["queue", "even"] == "0%"
+
+
+def test_markets_tell_who_fell_furthest_and_was_thinnest(tmp_path: Path):
+    rows = [
+        {"run": run, "policy": "p", "market": market, "lowest_log_return": np.log(1 - fall),
+         "lowest_log_return_60s": -0.01, "depth_ratio": depth, "deficit_usd": 1.0,
+         "largest_open_interest_usd": size}
+        for run in range(8)
+        for market, fall, depth, size in (("A", 0.2, 0.5, 9.0), ("B", 0.4, 0.1, 5.0))
+    ]  # fmt: skip
+    runs = [finished(run, "p", 1.0) for run in range(8)]
+    told = Told(make_batch(tmp_path, ["p"], 8, runs=runs, extremes=rows))
+    found = markets.markets(told, Lazy(told))
+    assert isinstance(found, Section)
+    assert found.reading == [
+        "In the median run B fell furthest, by 40.0%.",
+        "The book was thinnest in B: 10.0% of its ordinary depth.",
+    ]
+
+
+def test_the_fund_is_that_of_the_command(written: tuple[Batch, Path]):
+    batch, path = written
+    sizes = fund.size_table(fund.needs(batch), solvency.COSTS)["size_usd"]
+    told = pd.read_csv(path.with_name("page-tables") / "fund.csv")
+    told = told[told["measure"] == "Fund"].set_index("policy")["value"]
+    assert told.to_dict() == pytest.approx(sizes.to_dict())
+    options = {
+        one.name: one.default for one in inspect.signature(command).parameters.values()
+    }
+    assert (options["capital_cost"], options["reputation_cost"]) == solvency.COSTS

@@ -19,7 +19,7 @@ def true_shortfall(law, tail: float) -> float:
 
 @pytest.mark.parametrize(("law", "size"), [(LOGNORMAL, 64), (EXPONENTIAL, 200)])
 def test_the_expected_shortfalls_interval_covers_the_truth(law, size, monkeypatch):
-    monkeypatch.setattr(risk, "DRAWS", 300)
+    monkeypatch.setattr(intervals, "TAIL_DRAWS", 300)
     stream = np.random.default_rng(5)
     truth, hits, trials = true_shortfall(law, 0.05), 0, 120
     for _ in range(trials):
@@ -35,7 +35,7 @@ def test_an_ordinary_bootstrap_would_miss_it_far_more_often():
     for _ in range(trials):
         ordered = np.sort(LOGNORMAL.rvs(64, random_state=stream))[::-1]
         counts = stream.multinomial(64, np.full(64, 1 / 64), 400).astype(float)
-        means, _ = risk._tail_moments(ordered, counts, 0.05)
+        means, _ = intervals._tail_moments(ordered, counts, 0.05)
         low, high = np.quantile(means, [0.025, 0.975])
         hits += low <= truth <= high
     # About 61%; four standard deviations are 18%.

@@ -32,25 +32,6 @@ def test_chance_alone_makes_the_production_haircut_positive():
     assert abs(c.net_haircut(loss)) < 4 * np.sqrt(2000)
 
 
-def test_a_markout_splits_at_the_mark():
-    # Example of the notes of github.com/pluriholonomic/autodeleveraging-analysis.
-    found = c.markout(-10.0, 5.0, 5.2, 6.0)
-    assert found.immediate == pytest.approx(-2.0)
-    assert found.opportunity == pytest.approx(-8.0)
-    assert found.total == pytest.approx(-10.0)
-
-
-def test_a_constant_overshoot_is_itself_whatever_the_halflife():
-    for halflife in (0.5, 5.0):
-        assert c.discounted_overshoot(c.HORIZONS_S, [3.0] * 7, halflife) == pytest.approx(3)
-
-
-def test_a_short_halflife_looks_at_the_first_horizons():
-    d = np.linspace(0.0, 60.0, 6001)
-    # O(d) = d: the mean of an exponential law of halflife ln 2 / rate is 1 / rate.
-    assert c.discounted_overshoot(d, d, 2.0) == pytest.approx(2.0 / np.log(2), rel=1e-3)
-
-
 def test_regret_adds_distance_from_the_need_and_from_the_fairest():
     found = c.regret(raised=120.0, needed=100.0, largest_haircut=0.9,
                      least_largest_haircut=0.4, weight=0.5)  # fmt: skip

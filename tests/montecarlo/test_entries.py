@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 from abm import scenario as scenarios
@@ -35,3 +36,21 @@ def test_a_slow_manifest_is_written_seldom_and_at_the_end(tmp_path, monkeypatch)
     assert written == [1, 21, 41, 61, 81, 100]
     found = json.loads((tmp_path / "manifest.json").read_text())
     assert list(found["blocks"]) == [str(number) for number in range(100)]
+
+
+def test_a_block_that_is_entered_leaves_a_few_kilobytes_behind(tmp_path, monkeypatch):
+    plan = Plan.of(scenarios.load(MINIMAL, ["run.runs=4000", "run.block=1"]))
+    monkeypatch.setattr(store, "write_manifest", lambda *_: None)
+    manifest = new_manifest(plan)
+    tracemalloc.start()
+    try:
+        with entries.Entries(plan, tmp_path, manifest) as under_way:
+            sizes = []
+            for block in plan.blocks():
+                # Digests of its own, as of files that were written.
+                digests = {n: f"{n}{block.number}".zfill(64) for n in store.SCHEMAS}
+                under_way.enter(block, Done(0, digests, []))
+                sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert (sizes[-1] - sizes[1999]) / 2000 < 3_000

@@ -76,6 +76,8 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         *_floats("needed_usd tracking_regret_usd fairness_regret_usd regret_usd"),
         *_floats("predict_spearman predict_kendall predict_brier predict_coverage"),
         *_floats("jump_largest_usd jump_moved jump_per_usd jump_typical_per_usd"),
+        ("strategy", "string"),
+        ("adopters", "float64"),
     ],
     "waves": [
         *_KEYS,
@@ -218,6 +220,21 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("retained_value_usd", "float64"),
         ("stayed_value_usd", "float64"),
     ],
+    "players": [
+        *_KEYS,
+        ("strategy", "string"),
+        ("adopters", "float64"),
+        ("group", "string"),
+        ("share", "float64"),
+        ("traders", "int64"),
+        ("accounts", "int64"),
+        *_floats("wealth_start_usd wealth_end_usd outside_money_usd"),
+        *_floats("fees_usd slippage_usd volume_usd capacity_usd"),
+        *_floats("adl_loss_usd forgone_usd adl_closed_usd"),
+        ("touched", "int64"),
+        ("liquidated", "int64"),
+        ("venue_loss_usd", "float64"),
+    ],
     "audit": [
         *_KEYS,
         ("wave", "int64"),
@@ -321,6 +338,19 @@ to leave.
 The columns `predict_*` of a run are those of `abm.measures.predictability`, empty where
 nobody was touched; `jump_*` those of `abm.measures.brittleness`, of the first call of the
 first runs (see `abm.montecarlo.foresight`).
+
+A row of `players` is a group of traders: those of a strategy, or all `others`, or the
+`makers`; `strategy` says who plays in the run (``honest``: nobody does, the same groups are
+measured) and `adopters` what share of the traders who held a position. `share` is that of
+the group, `traders` its heads, `accounts` their accounts at the end. Wealth is the equity
+of these, each at least nothing, with what was taken out less what was brought in;
+`outside_money_usd` the most that strategies had brought in. Fees are all that the accounts
+paid; slippage (fills against the mark) and volume those of the strategy's own orders and
+moves. `capacity_usd` is the unrealised profit in their positions at the first wave that was
+answered, empty without one. ADL took `adl_loss_usd` against the mark or in cash; what it
+closed, `adl_closed_usd` at the marks, would have been worth `forgone_usd` more at the end.
+`touched` and `liquidated` count traders; `venue_loss_usd` is what the accounts owed when
+purses paid, or owe at the end.
 
 A row of `audit` is a call of the policy: `abm.adl.audit` makes the call of it again, and
 tells the fields' units."""

@@ -34,7 +34,7 @@ def _file(folder: Path, table: str, block: int) -> Path:
     return folder / f"{table}.parquet" / f"block-{block:06d}.parquet"
 
 
-def write_block(folder: Path, block: int, files: Mapping[str, bytes]) -> dict[str, str]:
+def write_block(folder: Path, block: int, files: Mapping[str, pa.Buffer]) -> dict[str, str]:
     """Write all files of a block; each appears whole or not at all.
 
     Returns
@@ -253,9 +253,18 @@ class Batch:
         columns: list[str] | None = None,
         where: pc.Expression | None = None,
     ) -> pa.Table:
-        """A table of whole blocks, in the order of runs."""
+        """A table of whole blocks, in the order of runs.
+
+        Read file by file: what a file says of itself takes far more memory than a few of
+        its columns, and would be kept of all files until the last is read.
+        """
+        each: list[list[int]] = [[block] for block in self._blocks_with(name)] or [[]]
         try:
-            return self.dataset(name).to_table(columns=columns, filter=where)
+            parts = [
+                self._dataset(name, one).to_table(columns=columns, filter=where)
+                for one in each
+            ]
+            return pa.concat_tables(parts)
         except (pa.ArrowInvalid, OSError) as error:
             raise StoreError(
                 f"{self.folder / name}.parquet: is damaged: `adl resume` computes damaged "
@@ -264,7 +273,10 @@ class Batch:
 
     def dataset(self, name: str) -> ds.Dataset:
         """A table of whole blocks that is read as it is asked for."""
-        files = [str(_file(self.folder, name, block)) for block in self._whole_blocks()]
+        return self._dataset(name, self._blocks_with(name))
+
+    def _dataset(self, name: str, blocks: Iterable[int]) -> ds.Dataset:
+        files = [str(_file(self.folder, name, block)) for block in blocks]
         if not files:
             return ds.dataset(SCHEMAS[name].empty_table())
         return ds.dataset(files, schema=SCHEMAS[name], format="parquet")
@@ -286,6 +298,12 @@ class Batch:
                 files = self.manifest["blocks"][str(block)]["sha256"]
                 digest.update(files.get(name, "").encode())
         return digest.hexdigest()
+
+    def _blocks_with(self, name: str) -> list[int]:
+        """Whole blocks that have a table: those of an earlier version lack later ones."""
+        blocks = self.manifest["blocks"]
+        every = {block: blocks[str(block)].get("sha256") for block in self._whole_blocks()}
+        return [block for block, files in every.items() if files is None or name in files]
 
     def _whole_blocks(self) -> Iterable[int]:
         return sorted(int(block) for block in self.manifest["blocks"])

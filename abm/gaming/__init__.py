@@ -1,0 +1,1 @@
+"""What traders do about an ADL rule, and what comes of it."""

@@ -1,0 +1,144 @@
+"""Sentences of the contest's page, made from its numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis import notation
+from analysis.figures.gaming import by_share
+from analysis.gaming import verdict as verdicts
+from analysis.gaming.verdict import VERDICTS, Materiality
+from analysis.gaming.words import basis_points, value
+from analysis.report.words import names
+
+_EXPLOITABLE = (verdicts.HARMLESS, verdicts.EXPLOITABLE, verdicts.HARMFUL)
+
+
+def in_short(rows: pd.DataFrame) -> list[str]:
+    """How many cells have which verdict, and which policies and strategies stand out."""
+    counts = rows["verdict"].value_counts()
+    parts = [f"{name} in {counts[name]}" for name in VERDICTS if name in counts]
+    found = [
+        f"Of {len(rows)} pairs of strategy and policy: {notation.listing(parts)} "
+        f"({notation.share(rows['adopters'].iloc[0])} of the traders with positions play)."
+    ]
+    gained = rows[rows["verdict"].isin(_EXPLOITABLE)]
+    if gained.empty:
+        found.append("No strategy gains for sure under any policy.")
+    else:
+        best = gained.loc[gained["gain"].idxmax()]
+        found.append(
+            f"The largest gain that is sure has {best['strategy']} under {best['policy']}: "
+            f"{value(best, 'gain')} of capacity."
+        )
+        for strategy, mine in gained.groupby("strategy", sort=False):
+            found.append(f"{strategy} gains under {names(list(mine['policy']))}.")
+    for word, sentence in (
+        (verdicts.PROOF, "is proof against"), (verdicts.SELF_DEFEATING, "turns back"),
+    ):  # fmt: skip
+        chosen = rows[rows["verdict"] == word]
+        if chosen.empty:
+            continue
+        many = chosen.groupby("policy", sort=False).size()
+        most = list(many[many == many.max()].index)
+        found.append(
+            f"{names(most)} {sentence} most strategies: {many.max()} of "
+            f"{rows['strategy'].nunique()}."
+        )
+    return found
+
+
+def trade_offs(rows: pd.DataFrame) -> list[str]:
+    """The dearest strategy, the largest saving, and the largest harm."""
+    dear = rows.groupby("strategy", sort=False)["cost"].mean().sort_values()
+    saved = rows.loc[rows["saved"].idxmax()] if rows["saved"].notna().any() else None
+    found = [
+        f"Dearest is {dear.index[-1]}: {basis_points(dear.iloc[-1])} of capacity in the "
+        f"mean over policies; cheapest {dear.index[0]}: {basis_points(dear.iloc[0])}."
+    ]
+    if saved is not None:
+        found.append(
+            f"Most of its ADL loss saves {saved['strategy']} under {saved['policy']}: "
+            f"{value(saved, 'saved')} of capacity."
+        )
+    clear = rows[rows["harm_low"] > 0.0]
+    if clear.empty:
+        found.append("No strategy raises the venue's expected shortfall for sure.")
+    else:
+        worst = clear.loc[clear["harm"].idxmax()]
+        found.append(
+            f"The venue's expected shortfall rises most with {worst['strategy']} under "
+            f"{worst['policy']}: {value(worst, 'harm', notation.share)}."
+        )
+    return found
+
+
+def honest(rows: pd.DataFrame) -> list[str]:
+    """Where honest traders pay more, or less, for sure."""
+    more = rows[rows["honest_low"] > 0.0]
+    less = rows[rows["honest_high"] < 0.0]
+    found = []
+    for mine, word in ((more, "more"), (less, "less")):
+        if mine.empty:
+            continue
+        cells = [f"{row.strategy} under {row.policy}" for row in mine.itertuples()]
+        found.append(f"Honest traders pay {word} for sure with {names(cells)}.")
+    if not found:
+        found.append(
+            "In no cell do honest traders pay more or less for sure than with nobody "
+            "playing."
+        )
+    known = rows["honest"].dropna()
+    if len(known):
+        low, middle, high = map(_signed_share, known.quantile([0.0, 0.5, 1.0]))
+        found.append(
+            f"What ADL takes from them changes by {middle} in the median cell, from {low} "
+            f"to {high}."
+        )
+    return found
+
+
+def mass(table: pd.DataFrame, least: Materiality) -> list[str]:
+    """Whether so few players change the venue, and from which share on they would."""
+    rows = table.reset_index()
+    rows = rows[rows["part"] == rows["part"].min()]
+    share = rows["adopters"].iloc[0]
+    rows = rows[rows["adopters"] == share]
+    harmed = rows[rows["harm_low"] > least.harm]
+    bounded = rows[rows["harm_high"] < least.harm]
+    counts = notation.share(least.harm)
+    if rows["harm"].isna().all():
+        return ["There are too few runs in the tail to say what the venue loses."]
+    found = [
+        f"With {notation.share(share)} of the traders playing, the venue's expected "
+        f"shortfall changes by {_signed_share(rows['harm'].median())} in the median cell. "
+        f"A rise of {counts} or more is ruled out in {len(bounded)} of {len(rows)} cells "
+        f"and sure in {len(harmed)}."
+    ]
+    for (strategy, policy), cell in by_share(table).items():
+        found.append(_threshold(strategy, policy, cell, least))
+    return found
+
+
+def _threshold(strategy: str, policy: str, cell: pd.DataFrame, least: Materiality) -> str:
+    sure = cell[cell["harm_low"] > least.harm]
+    ruled_out = cell[cell["harm_high"] < least.harm]
+    who = f"{strategy} under {policy}"
+    if len(sure):
+        at = notation.share(sure["adopters"].min())
+        row = sure.loc[sure["adopters"].idxmin()]
+        harm = value(row, "harm", notation.share)
+        return f"{who}: it matters for sure from {at} on: {harm}."
+    last = cell.iloc[-1]
+    told = (
+        f"at {notation.share(last['adopters'])} it is {value(last, 'harm', notation.share)}"
+    )
+    if len(ruled_out):
+        upto = notation.share(ruled_out["adopters"].max())
+        return f"{who}: material harm is ruled out up to {upto}; {told}."
+    return f"{who}: the runs cannot say at any share; {told}."
+
+
+def _signed_share(one: float) -> str:
+    return notation.signed(notation.share(one)) if np.isfinite(one) else "-"

@@ -1,7 +1,8 @@
 """An open laboratory for auto-deleveraging on perpetual-futures venues.
 
-The public names are few: load a scenario, simulate it, compare the policies; or step a
-:class:`StressModel` with agents of your own.
+The public names are few: load a scenario, simulate it, compare the policies; step a
+:class:`StressModel` with agents of your own; or answer a :class:`View` with
+:class:`Actions`, as a strategy does.
 """
 
 from __future__ import annotations
@@ -10,27 +11,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from abm.api import Results, open_run, simulate
+    from abm.gaming.actions import Actions
+    from abm.gaming.view import View
     from abm.model import StressModel, Trader
     from abm.scenario import Scenario, ScenarioError
     from abm.scenario import load as load_scenario
 
 _WHERE = {
+    "Actions": ("abm.gaming.actions", "Actions"),
     "Results": ("abm.api", "Results"),
     "Scenario": ("abm.scenario", "Scenario"),
     "ScenarioError": ("abm.scenario", "ScenarioError"),
     "StressModel": ("abm.model", "StressModel"),
     "Trader": ("abm.model", "Trader"),
+    "View": ("abm.gaming.view", "View"),
     "load_scenario": ("abm.scenario", "load"),
     "open_run": ("abm.api", "open_run"),
     "simulate": ("abm.api", "simulate"),
 }
 
 __all__ = [
+    "Actions",
     "Results",
     "Scenario",
     "ScenarioError",
     "StressModel",
     "Trader",
+    "View",
     "load_scenario",
     "open_run",
     "simulate",

@@ -35,7 +35,7 @@ from abm.venue.liquidation import (
     shortfall,
 )
 from abm.venue.standing import STANDING, take_standing
-from abm.world import Array, World
+from abm.world import Array, World, money_missing
 
 _NEVER = 2**62
 """More steps than any run has."""
@@ -378,15 +378,13 @@ class Engine:
             self.players.called(self.world)
         before = wave.total_deficit
         outcome = self.policy.answer(self.world, wave, self.record.calls)
-        after = int(shortfall(self.world.ledger, self.world.risk, self.world.markets))
+        after, missing = map(int, _conclude(self.world, outcome.fills))
         carried = self._owed if self._is_first else self.record.calls[-1].short_after
         call = Call(wave, outcome, before, after, min(carried, before))
         self.record.calls.append(call)
-        _tell(self.world, call)
-        if int(w.money_missing(self.world.ledger)):
+        _tell_cut_payers(self.world, call)
+        if missing:
             w.check(self.world)
-        note_gains(self.world.ledger, self.world.markets)
-        remember_marks(self.world.markets)
         if self.watcher is not None:
             self.watcher.answered(self.world, call)
 
@@ -411,9 +409,21 @@ class Engine:
         counts["liquidations"] = counts["paths"] = 0
 
 
-def _tell(world: World, call: Call) -> None:
-    """Let everyone who was hit know, so that their habits can react."""
-    _tell_closed(world, call.outcome.fills)
+@kernel
+def _conclude(world: World, fills: Array) -> tuple[int, int]:
+    """Tell those who were closed; note gains and marks of now.
+
+    Returns what is still short and what money is missing, in quanta.
+    """
+    ledger, markets = world.ledger, world.markets
+    _tell_closed(world, fills)
+    note_gains(ledger, markets)
+    remember_marks(markets)
+    return shortfall(ledger, world.risk, markets), money_missing(ledger)
+
+
+def _tell_cut_payers(world: World, call: Call) -> None:
+    """Let everyone whose cash was cut know, so that their habits can react."""
     haircuts, decision = call.outcome.haircuts, call.outcome.decision
     if len(haircuts):
         paid = np.flatnonzero(decision.amounts)
@@ -422,6 +432,7 @@ def _tell(world: World, call: Call) -> None:
 
 @kernel
 def _tell_closed(world: World, fills: Array) -> None:
+    """Let everyone who was closed know, so that their habits can react."""
     for i in range(fills.shape[0]):
         fill = fills[i]
         share = abs(fill.lots) / max(abs(fill.held), 1)

@@ -386,8 +386,9 @@ def _crowd(scenario: Scenario, traders: Array) -> w.Crowd:
     for row, kind in zip(kinds, scenario.kinds.values(), strict=True):
         row["act_mean_ms"] = kind.act_mean_s * 1000.0
         row["limit_offset"] = kind.limit_offset_bps * 1e-4
+        row["rebuild_pause_ms"] = kind.rebuild_pause_s * 1000.0
         for field in w.KIND.names or ():
-            if field not in ("act_mean_ms", "limit_offset"):
+            if field not in ("act_mean_ms", "limit_offset", "rebuild_pause_ms"):
                 row[field] = getattr(kind, field)
     return w.Crowd(
         kinds=kinds,

@@ -341,7 +341,7 @@ class StressModel(mesa.Model):  # type: ignore[misc]
     def open_account(self, cash_usd: float) -> int:
         """Open an account for an agent written in Python; return its number."""
         world, account = enlarge.add_account(self.world, w.USER, units.quanta(cash_usd))
-        world.clock[0]["has_agents"] = 1
+        world.clock[0]["has_agents"] |= 1
         self.engine.world = world
         return account
 

@@ -278,7 +278,15 @@ class Kind(Part):
     stop_loss: Positive = Field(
         10.0, description="loss at which it closes, share of the cost"
     )
-    rebuild_share: Share = Field(0.05, description="chance to rebuild what ADL has closed")
+    rebuild_share: Share = Field(
+        0.05, description="chance to rebuild what ADL has closed, if that was 1,000 USD"
+    )
+    rebuild_notional_slope: Real = Field(
+        0.0,
+        ge=-2.0,
+        le=2.0,
+        description="power of the notional closed by which those odds grow",
+    )
     rebuild_latency_log_mean: Number = Field(
         5.39, description="mean of the log of the seconds until it rebuilds or leaves"
     )
@@ -287,6 +295,14 @@ class Kind(Part):
     )
     rebuild_size: Share = Field(
         0.4, description="share of what was closed that it rebuilds"
+    )
+    rebuild_orders: Whole = Field(
+        1, ge=1, le=1000, description="orders of equal size in which it does"
+    )
+    rebuild_pause_s: Positive = Field(30.0, description="mean time between these, s")
+    sits_out: Flag = Field(
+        False,
+        description="once ADL has closed all it held, it does nothing unless it rebuilds",
     )
     leave_hazard: NotNegative = Field(
         5.0,
@@ -516,6 +532,9 @@ class Outputs(Part):
     )
     extremes: Flag = Field(
         False, description="write how bad each market got, of every run (see `adl stress`)"
+    )
+    moments: Flag = Field(
+        False, description="write the moments of every run (see `adl calibrate`)"
     )
 
     def _faults(self) -> Iterable[Fault]:

@@ -48,7 +48,8 @@ def warm_up(quiet: bool = False) -> None:
             flush=True,
         )
     begun = time.perf_counter()
-    stages = [*_market_stages(), warm_up_step, warm_up_adl, warm_up_sharing]
+    others = [warm_up_step, warm_up_adl, warm_up_sharing, warm_up_playing]
+    stages = [*_market_stages(), *others]
     bar = tqdm(
         total=len(stages), unit="stage", disable=None if cold and not quiet else True
     )
@@ -72,7 +73,10 @@ def _helper(cold: bool) -> Iterator[Callable[[], object]]:
     if not cold or (os.cpu_count() or 1) < 2:
         yield lambda: None
         return
-    code = "from abm import warm; warm.warm_up_adl(); warm.warm_up_sharing()"
+    code = (
+        "from abm import warm; "
+        "warm.warm_up_adl(); warm.warm_up_sharing(); warm.warm_up_playing()"
+    )
     nowhere = subprocess.DEVNULL
     process = subprocess.Popen([sys.executable, "-c", code], stdout=nowhere, stderr=nowhere)
     try:
@@ -119,7 +123,7 @@ def warm_up_step() -> None:
 
 def warm_up_adl() -> None:
     """Gather a wave and settle nothing in every way, and move the step's prices."""
-    from abm.adl import eligibility, scores, seniority, settlement
+    from abm.adl import checked, eligibility, scores, seniority, settlement
     from abm.adl.answers import build
     from abm.adl.compose import PRESETS, compose
     from abm.adl.record import Payers
@@ -143,6 +147,9 @@ def warm_up_adl() -> None:
     stop_cutting_withdrawals(world.ledger)
     seniority.tiers(gather(world, 0, True), payers, [none])
     scores.random()(wave, payers)
+    queue = compose("hyperliquid", PRESETS["hyperliquid"])
+    queue.reach(wave, [1.0])
+    checked.need(wave, "contracts", queue.settlement.need(wave, 1.0))
     engine = Engine(world, compose("none", PRESETS["none"]))
     engine.answer_if_asked()
     engine.answer_wave()
@@ -159,6 +166,18 @@ def _warm_up_prices(world: World) -> None:
     update_marks(world.markets, world.book)
     accrue_funding(world)
     step.record(world)
+
+
+def warm_up_playing() -> None:
+    """Draw who plays, show them what they see, and book a split."""
+    from abm import genesis
+    from abm.adl.compose import PRESETS, compose
+    from abm.gaming.players import Players
+
+    play = {"gaming": {"play": {"split": 1.0}}}
+    given = scenario.from_mapping(_TINY | play)
+    players = Players(given, genesis.new_world(given, 1))
+    players.act(genesis.new_world(given, 1), compose("none", PRESETS["none"]))
 
 
 def warm_up_sharing() -> None:

@@ -1,9 +1,10 @@
 """Which assumptions drive each headline measure, and the ranking of policies.
 
 A sweep's points vary all assumptions at once. Deficits are so heavy-tailed that a few
-points would decide a variance, so indices are of the ranks of the points (Saltelli and
-Sobol 1995, Reliability Engineering & System Safety 50:225, on rank transformation): what
-is explained is which points are worse, not by how much.
+points would decide a variance, so everything is about the ranks of the points (Saltelli
+and Sobol 1995, Reliability Engineering & System Safety 50:225, on rank transformation):
+what is explained is which points are worse, not by how much. The design ``saltelli``
+gives total Sobol indices, other designs partial rank correlations.
 """
 
 from __future__ import annotations
@@ -75,39 +76,54 @@ def about(folder: str | Path) -> str:
     )
 
 
+def index_of(table: pd.DataFrame) -> str:
+    """Which index a table has: ``total`` (Sobol) or ``first`` (rank correlation)."""
+    return "total" if table["total"].notna().any() else "first"
+
+
 def leading(table: pd.DataFrame, count: int = 3) -> pd.DataFrame:
-    """The keys of largest total index of every measure and response."""
-    ordered = table.sort_values("total", ascending=False, kind="stable")
-    return ordered.groupby(level=["measure", "response"], sort=False).head(count)
+    """The keys of largest index of every measure and response, of those that are clear.
+
+    An index is clear if its interval leaves zero out.
+    """
+    index = index_of(table)
+    clear = table[(table[f"{index}_low"] > 0) | (table[f"{index}_high"] < 0)]
+    order = clear[index].abs().sort_values(ascending=False, kind="stable").index
+    return clear.loc[order].groupby(level=["measure", "response"], sort=False).head(count)
 
 
 def _parts(table: pd.DataFrame) -> list[tuple[str, str, str, str]]:
-    """Measure, response, share above zero, leading keys with their total indices."""
-    rows = []
+    """Measure, response, share above zero, leading keys with their indices."""
+    rows, index, known = [], index_of(table), leading(table)
     for (measure, response), here in table.groupby(
         level=["measure", "response"], sort=False
     ):
-        known = leading(here)
-        words = [
-            f"{key[2]} {_index(row)}" for key, row in known.iterrows() if row["total"] > 0
-        ]
+        mine = known[known.index.isin(here.index)]
+        words = [f"{key[2]} {_index(row, index)}" for key, row in mine.iterrows()]
         share = notation.share(float(here["positive"].iloc[0]))
-        rows.append((measure, response, share, ", ".join(words) or notation.UNDEFINED))
+        rows.append((measure, response, share, ", ".join(words) or "none is clear"))
     return rows
 
 
-def _index(row: Any) -> str:
-    return f"{row['total']:.2f} ({row['total_low']:.2f} to {row['total_high']:.2f})"
+def _index(row: Any, index: str) -> str:
+    return f"{row[index]:.2f} ({row[f'{index}_low']:.2f} to {row[f'{index}_high']:.2f})"
 
 
-_HEADS = ("Measure", "Response", "Above 0", "Largest total indices (95% interval)")
+NAMES = {"total": "total Sobol index", "first": "partial rank correlation"}
+"""What the indices of a table are called."""
+
+
+def heads(table: pd.DataFrame) -> tuple[str, str, str, str]:
+    """Headings of the table."""
+    name = NAMES[index_of(table)]
+    return "Measure", "Response", "Above 0", f"Largest by {name} (95% interval)"
 
 
 def render_drivers(table: pd.DataFrame) -> str:
     """The leading keys of every response for a terminal."""
     text = StringIO()
     console = Console(file=text, width=110, highlight=False, color_system=None)
-    shown = Table(*_HEADS, box=box.SIMPLE_HEAD, padding=(0, 1))
+    shown = Table(*heads(table), box=box.SIMPLE_HEAD, padding=(0, 1))
     for row in _parts(table):
         shown.add_row(*row)
     console.print(shown)
@@ -116,7 +132,7 @@ def render_drivers(table: pd.DataFrame) -> str:
 
 def to_markdown(folder: str | Path, table: pd.DataFrame) -> str:
     """The leading keys as Markdown, with the sweep that they are of."""
-    lines = [f"Sweep: {about(folder)}.", "", f"| {' | '.join(_HEADS)} |"]
+    lines = [f"Sweep: {about(folder)}.", "", f"| {' | '.join(heads(table))} |"]
     lines.append("| --- | --- | --- | --- |")
     lines += [f"| {' | '.join(row)} |" for row in _parts(table)]
     return "\n".join(lines) + "\n"

@@ -227,7 +227,7 @@ def _profile_exponent(tables: Tables) -> pd.Series:
 def impact_exponent(form: str, column: str = "impact") -> Callable[[Tables], pd.Series]:
     """A measure: power of an order's size by which its mean impact grows.
 
-    Mean impacts are over markets and sides; sizes of no mean impact are left out.
+    Mean impacts are over markets and sides; NaN in a run in which one is not above zero.
     """
 
     def measure(tables: Tables) -> pd.Series:
@@ -237,11 +237,19 @@ def impact_exponent(form: str, column: str = "impact") -> Callable[[Tables], pd.
             {
                 run: estimators.elasticity(one.index.get_level_values("size"), one)
                 for run, one in means.groupby(level="run")
+                if (one > 0.0).all()
             },
             dtype=float,
         )
 
     return measure
+
+
+def _largest_metaorder(tables: Tables) -> pd.Series:
+    """Impact of the largest metaorder in basis points."""
+    rows = tables.impact[tables.impact["form"] == "metaorder"]
+    rows = rows[rows["size"] == rows["size"].max()]
+    return 1e4 * rows.groupby("run")["impact"].mean()
 
 
 def _impact_left(tables: Tables) -> pd.Series:
@@ -342,6 +350,10 @@ FACTS = (
     Fact(
         "Impact of an order", "power of its size", 0.1, 0.5,
         "Lillo, Farmer, Mantegna 2003, Nature 421:129", impact_exponent("order"),
+    ),
+    Fact(
+        "Metaorders move prices", "impact of the largest, basis points", 0.0, INF,
+        "Almgren et al. 2005, Risk 18(7):58", _largest_metaorder,
     ),
     Fact(
         "Impact of a metaorder", "power of its size", 0.4, 0.7,

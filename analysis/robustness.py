@@ -31,7 +31,8 @@ MEASURES = {
 }
 """Headline measures and their columns in the table of runs."""
 
-COUNTS = ("pairs", "kept", "reversed", "unclear")
+FEWEST_RUNS = 5
+"""With fewer there is no interval of a mean, so nothing could be told apart."""
 
 
 def values_of(batch: Batch, column: str) -> pd.DataFrame:
@@ -61,6 +62,8 @@ def verdicts(batch: Batch, column: str) -> pd.Series:
 def robustness(batches: Mapping[str, Batch]) -> pd.DataFrame:
     """Hold every variant's rankings against the base's, which comes first.
 
+    Variants with too few runs yet for an interval are left out.
+
     Returns
     -------
     DataFrame
@@ -77,10 +80,14 @@ def robustness(batches: Mapping[str, Batch]) -> pd.DataFrame:
         base_means = values_of(base, column).mean()
         for variant, batch in batches.items():
             row: dict[str, Any] = {"measure": measure, "variant": variant}
-            row["runs"] = int(batch.manifest["runs"])
+            if not batch.manifest["blocks"]:
+                continue
+            values = values_of(batch, column)
+            if len(values) < FEWEST_RUNS:
+                continue
             found = known if variant == base_name else verdicts(batch, column)
-            means = values_of(batch, column).mean()
-            rows.append(row | _held(known, found) | _ranked(base_means, means))
+            row["runs"] = len(values)
+            rows.append(row | _held(known, found) | _ranked(base_means, values.mean()))
     return pd.DataFrame(rows).set_index(["measure", "variant"])
 
 
@@ -150,7 +157,8 @@ def to_markdown(batches: Mapping[str, Batch], table: pd.DataFrame) -> str:
         f"| variant | runs | {' | '.join(measures)} | scenario SHA-256 |",
         f"| --- |{' --- |' * (len(measures) + 2)}",
     ]
-    for variant, batch in batches.items():
+    for variant in table.index.unique("variant"):
+        batch = batches[variant]
         rows = [table.loc[(measure, variant)] for measure in measures]
         cells = [variant, str(rows[0]["runs"]), *(cell(row) for row in rows)]
         lines.append(f"| {' | '.join(cells)} | {batch.manifest['scenario_sha256'][:16]} |")

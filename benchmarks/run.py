@@ -12,7 +12,10 @@ import lrvx  # noqa: F401
 from abm.warm import warm_up
 from benchmarks.common import Row, table
 
-PARTS = ("book", "marks", "crash", "step", "allocation", "runs", "scaling", "throughput")
+PARTS = (
+    "book", "marks", "crash", "step", "allocation", "runs", "gaming", "scaling",
+    "throughput",
+)  # fmt: skip
 RESULTS = Path(__file__).parent / "results.md"
 
 

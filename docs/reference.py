@@ -3,8 +3,9 @@
     python -m docs.reference
 
 `docs/scenario.md` is made from the scenario's schema, `docs/policies.md` from the built-in
-policies and the docstrings of their parts, `docs/tables.md` from the columns of a run
-folder. A test holds the pages against what this module would write.
+policies and the docstrings of their parts, `docs/strategies.md` from the docstrings of the
+built-in strategies, `docs/tables.md` from the columns of a run folder. A test holds the
+pages against what this module would write.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pydantic import BaseModel
 from abm.adl import catalogue
 from abm.adl.venues import PRESETS
 from abm.faults import wishes
+from abm.gaming import strategies
 from abm.montecarlo.store import columns
 from abm.scenario import Scenario
 from abm.toml_out import key_to_toml, value_to_toml
@@ -155,6 +157,38 @@ def _answer(entry: catalogue.Entry) -> str:
     return "\n\n".join(text)
 
 
+# --- strategies -------------------------------------------------------------------------
+
+
+def strategies_page() -> str:
+    """The built-in strategies: idea, source, whom they hurt, costs, parameters."""
+    parts = [
+        "# Strategies",
+        "What traders can do about a rule. `play = { split = 0.1 }` in `[gaming]` lets a "
+        "tenth of the traders who hold a position adopt one; `[strategies.NAME]` names "
+        "another with its `rule` and parameters.",
+    ]
+    for entry in strategies.catalogue():
+        parts.append(f"## {entry.name}")
+        parts.append(_code(entry.idea))
+        told = {"Source": entry.source, "Hurts": entry.hurts, "Costs": entry.costs}
+        parts += [f"**{name}:** {_code(text)}" for name, text in told.items()]
+        rows = ["| key | must be | default | what it is |", "| --- | --- | --- | --- |"]
+        for name, one in entry.parameters.items():
+            bounds = f"a number from {one.least:g} to {one.most:g}" if one.most else ""
+            kinds = {
+                "choice": " or ".join(f'"{choice}"' for choice in one.choices),
+                "flag": "true or false",
+                "int": f"a whole {bounds.removeprefix('a ')}",
+                "float": bounds,
+            }
+            default = value_to_toml(one.default)
+            cells = (name, kinds[one.kind], default, one.description)
+            rows.append(f"| `{cells[0]}` | " + " | ".join(map(_cell, cells[1:])) + " |")
+        parts.append("\n".join(rows))
+    return _page(parts)
+
+
 # --- tables -----------------------------------------------------------------------------
 
 
@@ -229,6 +263,7 @@ def _page(parts: list[str]) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "scenario.md": scenario_page,
     "policies.md": policies_page,
+    "strategies.md": strategies_page,
     "tables.md": tables_page,
 }
 

@@ -36,7 +36,7 @@ def test_run_leaves_tables_figures_and_a_manifest(batch):
     assert manifest["scenario"]["run"]["runs"] == 3
     assert str(batch) not in json.dumps(manifest)
     assert len(list((batch / "figures").glob("*.png"))) == 5
-    assert len(list(batch.glob("*.parquet"))) == 11
+    assert len(list(batch.glob("*.parquet"))) == 13
 
 
 def test_compare_and_show_tell_the_batch_to_people_and_programs(batch):

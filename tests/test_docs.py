@@ -18,7 +18,9 @@ HOW_TO = (DOCS / "how-to.md").read_text(encoding="utf-8")
 PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
 
 
-@pytest.mark.parametrize("name", ["scenario.md", "policies.md", "tables.md"])
+@pytest.mark.parametrize(
+    "name", ["scenario.md", "policies.md", "strategies.md", "tables.md"]
+)
 def test_the_reference_is_what_the_code_would_write_now(name):
     from docs.reference import PAGES as MADE
 

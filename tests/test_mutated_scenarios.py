@@ -25,6 +25,7 @@ REQUIRED = {
 MAY_BE_NEGATIVE = {
     "beta", "entry_mean", "jump_mean", "log_return", "trend", "leverage_equity_slope",
     "rebuild_latency_log_mean", "maker_fee_bps", "funding_interest_per_8h",
+    "rebuild_notional_slope",
 }  # fmt: skip
 
 

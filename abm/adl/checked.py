@@ -49,15 +49,17 @@ def _shown(answer: Any) -> str:
 # --- who can pay ------------------------------------------------------------------------
 
 
-def payers(wave: Wave, settlement: Settlement, given: Any) -> Payers:
+def payers(
+    wave: Wave, settlement: Settlement, given: Any, *, is_fresh: bool = False
+) -> Payers:
     """Candidates, each named once, with no more than they hold or have.
 
     In contracts no more than the lots of the position; in cash no more than the equity of
     the account, or its profit less what was taken before if that is more (the endowment
     ``(PNL)_+`` of arXiv 2512.01112); in a charge no more than the account's equity for all
-    of its positions together.
+    of its positions together. Fresh arrays, which nobody else holds, are not copied.
     """
-    found = _columns(given)
+    found = _columns(given, is_fresh)
     row, group, capacity, worth = found[:4]
     seen = np.zeros(len(wave.candidates), np.int8)
     wrong = _wrong_payer(row, group, capacity, worth, seen, 2 * len(wave.mark))
@@ -72,8 +74,8 @@ def payers(wave: Wave, settlement: Settlement, given: Any) -> Payers:
     return found
 
 
-def _columns(given: Any) -> Payers:
-    """A copy of the columns, known to be of one length and of the right kinds."""
+def _columns(given: Any, is_fresh: bool) -> Payers:
+    """The columns, known to be of one length and of the right kinds."""
     if not isinstance(given, Payers):
         raise RefusedError(f"must give Payers, gave {type(given)}")
     if not all(isinstance(column, np.ndarray) for column in given):
@@ -90,13 +92,13 @@ def _columns(given: Any) -> Payers:
         raise RefusedError("must give tiers that are whole numbers, at least 0")
     if weight.size and weight.dtype.kind not in "iuf":
         raise RefusedError("must give weights that are numbers")
-    if not (np.isfinite(weight) & (weight > 0)).all():
+    if weight.size and not (np.isfinite(weight) & (weight > 0)).all():
         raise RefusedError("must give weights that are finite and more than 0")
+    take = np.asarray if is_fresh else np.array
     row, group, capacity, worth, tier = (
-        np.array(column, np.int64, order="C") for column in (*must, tier)
+        take(column, np.int64, order="C") for column in (*must, tier)
     )
-    kept = np.array(weight, np.float64, order="C")
-    return Payers(row, group, capacity, worth, tier, kept)
+    return Payers(row, group, capacity, worth, tier, take(weight, np.float64, order="C"))
 
 
 _WRONG_PAYER = (
@@ -223,6 +225,8 @@ def tiers(capacity: Array, given: Any) -> list[Array]:
     """The capacity of every payer in each tier, in all no more than it has."""
     if not isinstance(given, (list, tuple)) or not len(given):
         raise RefusedError("must give a list of arrays, one a tier, at least one")
+    if len(given) == 1 and given[0] is capacity:
+        return [capacity]
     left, found = capacity.copy(), []
     for one in given:
         tier = whole(one, len(capacity), "capacity")
@@ -284,30 +288,59 @@ def need(wave: Wave, medium: Medium, given: Any) -> tuple[Array, Array]:
     count = len(wave.bankrupt) if medium == "contracts" else np.size(much)
     for array in (groups, much):
         _check_integers(array, (count,), "need must give arrays of one length")
-    if much.min(initial=0) < 0 or much.sum(dtype=np.float64) >= _MOST:
-        raise RefusedError("need gave a negative, or more than any")
+    groups, much = (np.array(array, np.int64, order="C") for array in (groups, much))
     if medium == "contracts":
-        if (groups != wave.bankrupt_group).any():
-            raise RefusedError("need gave another group than the bankrupt position's")
-        if (much > np.abs(wave.bankrupt["lots"])).any():
-            raise RefusedError("need gave more lots than a bankrupt position has")
-    elif not _lie_within(groups, 2 * len(wave.mark)):
+        wrong = _wrong_need(wave.bankrupt, groups, much)
+        if wrong >= 0:
+            raise RefusedError(_WRONG_NEED[wrong])
+        return groups, much
+    if much.min(initial=0) < 0 or much.sum(dtype=np.float64) >= _MOST:
+        raise RefusedError(_WRONG_NEED[0])
+    if not _lie_within(groups, 2 * len(wave.mark)):
         raise RefusedError("need gave a number that is no group")
-    return groups.astype(np.int64), much.astype(np.int64)
+    return groups, much
 
 
-def rounded(given: Any, capacity: Array, before: int) -> Array:
-    """Amounts that can be booked, with a sum within the bounds given with them."""
+_WRONG_NEED = (
+    "need gave a negative, or more than any",
+    "need gave another group than the bankrupt position's",
+    "need gave more lots than a bankrupt position has",
+)
+
+
+@kernel
+def _wrong_need(rows: Array, groups: Array, much: Array) -> int:
+    """Which of `_WRONG_NEED` the first wrong need of lots is, -1 if there is none."""
+    total = 0.0
+    for i in range(rows.shape[0]):
+        own = rows[i]
+        total += much[i]
+        if much[i] < 0 or total >= _MOST:
+            return 0
+        if groups[i] != 2 * own.market + (1 if own.lots > 0 else 0):
+            return 1
+        if much[i] > abs(own.lots):
+            return 2
+    return -1
+
+
+def rounded(given: Any, capacity: Array, before: Array) -> Array:
+    """Amounts that can be booked, with a sum within the bounds given with them.
+
+    Amounts accepted before, which are the same array still, are not looked at again.
+    """
     if not isinstance(given, tuple) or len(given) != len(Rounded._fields):
         raise RefusedError("rounded must give amounts, and the least and most of them")
     found, least, most = given
     if isinstance(found, np.ndarray) and found.shape != capacity.shape:
         raise RefusedError("rounded must give an amount for each")
-    found = whole(found, len(capacity), "amount")
+    if found is not before:
+        found = whole(found, len(capacity), "amount")
     total = int(found.sum())
-    if not least <= total <= most or (found > capacity).any():
+    is_within = found is before or not (found > capacity).any()
+    if not least <= total <= most or not is_within:
         raise RefusedError(
-            f"rounded {before} to {total}, must be from {least} to {most} "
+            f"rounded {int(before.sum())} to {total}, must be from {least} to {most} "
             "and within capacities"
         )
     return found

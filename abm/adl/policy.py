@@ -189,7 +189,8 @@ class Policy:
     def _payers(self, wave: Wave, past: Sequence[Call]) -> Payers:
         signed = functools.partial(checked.worst, wave)
         worst = self._ask("settlement", wave, signed, self.settlement.worst, wave)
-        accept = functools.partial(checked.payers, wave, self.settlement)
+        fresh = is_ours(self.eligibility)
+        accept = functools.partial(checked.payers, wave, self.settlement, is_fresh=fresh)
         return self._ask("eligibility", wave, accept, self.eligibility, wave, worst, past)
 
     def _need(self, wave: Wave, theta: float) -> tuple[Array, Array]:
@@ -216,13 +217,15 @@ class Policy:
             for tier in tiers:
                 for group in np.flatnonzero(wanted > 0):
                     members = np.flatnonzero((payers.group == group) & asked)
-                    capacity = tier[members]
+                    # Rows of all payers are the columns themselves.
+                    rows = members if len(members) < len(amounts) else slice(None)
+                    capacity = tier[rows]
                     if not capacity.any():
                         continue
                     given = self._share_out(
-                        wave, payers, members, capacity, score[members], wanted[group]
+                        wave, payers, members, capacity, score[rows], wanted[group]
                     )
-                    amounts[members] += given
+                    amounts[rows] += given
                     wanted[group] -= int(given.sum())
         return amounts
 
@@ -253,9 +256,7 @@ class Policy:
         accept = functools.partial(checked.amounts, capacity=capacity, budget=budget)
         share = self.allocation.share
         given = self._ask("allocation", wave, accept, share, capacity, score, budget)
-        bookable = functools.partial(
-            checked.rounded, capacity=capacity, before=int(given.sum())
-        )
+        bookable = functools.partial(checked.rounded, capacity=capacity, before=given)
         rounded, args = self.settlement.rounded, (wave, payers, members, capacity, given)
         return self._ask("settlement", wave, bookable, rounded, *args)
 
@@ -282,18 +283,15 @@ class Policy:
             raise PolicyError(self.name, part, wave.number, reason) from error
 
 
-def _asked_together(payers: Payers) -> list[Array]:
+def _asked_together(payers: Payers) -> list[Any]:
     """Masks of payers: those of the first tier, of the next, and so on."""
     if not len(payers.tier):
-        return [np.ones(len(payers.row), bool)]
+        return [np.True_]
     return [payers.tier == tier for tier in np.unique(payers.tier)]
 
 
 def _check_entries(decision: Decision, entries: Entries) -> None:
     """Exactly what was decided is to be booked."""
-    booked = int(np.abs(entries.fills["lots"]).sum()) + int(
-        entries.haircuts["amount"].sum()
-    )
-    decided = int(decision.amounts.sum())
+    booked, decided = entries.booked, int(decision.amounts.sum())
     if booked != decided:
         raise BrokenWorldError(f"{booked} lots or quanta are to be booked, not {decided}")

@@ -157,12 +157,19 @@ def hyperliquid() -> Score:
 
 
 def _hyperliquid(wave: Wave, payers: Payers) -> Array:
-    value, cost, equity = _of(wave, payers, "value", "cost", "equity")
-    value, cost = np.abs(value), np.abs(cost)
-    is_long = wave.candidates["lots"][payers.row] > 0
-    # An entry at no cost at all would make the ratio infinite.
-    gain = np.where(is_long, _divided(value, cost), _divided(cost, value))
-    return np.asarray(gain * value / equity)
+    score = np.empty(len(payers.row))
+    _rank_hyperliquid(wave.candidates, payers.row, score)
+    return score
+
+
+@kernel
+def _rank_hyperliquid(rows: Array, row: Array, score: Array) -> None:
+    for i in range(row.shape[0]):
+        own = rows[row[i]]
+        value, cost = abs(float(own.value)), abs(float(own.cost))
+        # An entry at no cost at all would make the ratio infinite.
+        gain = value / max(cost, 1.0) if own.lots > 0 else cost / max(value, 1.0)
+        score[i] = gain * value / own.equity
 
 
 def binance() -> Score:

@@ -167,8 +167,9 @@ class Wave:
 
         ``2 * market + 1`` for longs and ``2 * market`` for shorts, shape (bankrupt,).
         """
-        rows = self.bankrupt
-        return np.asarray(2 * rows["market"] + (rows["lots"] > 0), np.int64)
+        groups = np.empty(len(self.bankrupt), np.int64)
+        _name_groups(self.bankrupt, groups)
+        return groups
 
     def without_candidates(self) -> Wave:
         """What a trigger sees: who is short, prices and the fund, not who could pay."""
@@ -185,13 +186,34 @@ class Wave:
 
 
 @kernel
+def _name_groups(rows: Array, groups: Array) -> None:
+    for i in range(rows.shape[0]):
+        groups[i] = 2 * rows[i].market + (1 if rows[i].lots > 0 else 0)
+
+
+@kernel
+def _gather(
+    ledger: Ledger, risk: Risk, markets: Markets, everywhere: bool, short: Array,
+    bankrupt: Array, sides: Array, candidates: Array,
+) -> tuple[int, int, int]:  # fmt: skip
+    """Write down who is short, their positions and who could pay; return how many."""
+    count, n_bankrupt = _gather_short(ledger, risk, markets, short, bankrupt, sides)
+    found = _gather_candidates(ledger, risk, markets, sides, everywhere, candidates)
+    return count, n_bankrupt, found
+
+
+@kernel
 def _gather_short(
-    ledger: Ledger, risk: Risk, markets: Markets, accounts: Array, deficits: Array,
-    debt_markets: Array, debt_sides: Array,
-) -> int:  # fmt: skip
-    """Write down who is short; return how many. Two more rows than are watched."""
+    ledger: Ledger, risk: Risk, markets: Markets, short: Array, rows: Array, sides: Array
+) -> tuple[int, int]:
+    """Write down who is short and their positions; return how many.
+
+    Columns of `short` are account, deficit, and market and side of the debt. It has two
+    more than accounts are watched.
+    """
     pots = ledger.pots[0]
     count = 0
+    found = 0
     for i in range(risk.watch[0].n + 2):
         if i == 0:
             account = pots.backstop
@@ -208,53 +230,55 @@ def _gather_short(
             to_close = ledger.accounts[account].first_position != NONE
         equity = equity_of(ledger, markets, account)
         if equity < floor or to_close:
-            accounts[count] = account
-            deficits[count] = max(0, floor - equity)
-            debt_markets[count] = ledger.accounts[account].debt_market
-            debt_sides[count] = ledger.accounts[account].debt_side
+            deficit = max(0, floor - equity)
+            short[0, count] = account
+            short[1, count] = deficit
+            short[2, count] = ledger.accounts[account].debt_market
+            short[3, count] = ledger.accounts[account].debt_side
             count += 1
-    return count
+            found = _gather_bankrupt(
+                ledger, risk, markets, account, deficit, found, rows, sides
+            )
+    return count, found
 
 
-@kernel
+@inlined
 def _gather_bankrupt(
-    ledger: Ledger, risk: Risk, markets: Markets, accounts: Array, deficits: Array,
-    count: int, rows: Array, sides: Array,
+    ledger: Ledger, risk: Risk, markets: Markets, account: int, deficit: int, found: int,
+    rows: Array, sides: Array,
 ) -> int:  # fmt: skip
-    """Positions of the short accounts; `sides[side, market]` is set where any is.
+    """Add the positions of a short account; `sides[side, market]` is set where any is.
 
     The debt is shared among an account's positions by their maintenance margin (the rule
     of dYdX v4, see `abm.venue.liquidation.bankruptcy_value`), the last taking what is
     left, so that closing all of them at bankruptcy leaves exactly nothing (of the fund
     under an alarm: exactly what is defended, or what it has if that is more).
     """
-    found = 0
-    for i in range(count):
-        equity = -deficits[i]
-        maintenance = 0
-        slot = ledger.accounts[accounts[i]].first_position
-        if slot != NONE and ledger.positions[slot].next != NONE:
-            _, maintenance, _ = health(ledger, risk, markets, accounts[i])
-        while slot != NONE:
-            position = ledger.positions[slot]
-            spec = markets.specs[position.market]
-            row = rows[found]
-            row.position = slot
-            row.account = position.account
-            row.market = position.market
-            row.lots = position.lots
-            row.cost = position.cost
-            row.value = position.lots * markets.state[position.market].mark * spec.unit
-            part = equity
-            if position.next != NONE:
-                own = maintenance_of(risk.tiers, spec, abs(row.value))
-                part = floor_fraction(equity, own, max(maintenance, 1))
-                maintenance -= own
-            row.bankruptcy = row.value - part
-            equity -= part
-            sides[0 if position.lots > 0 else 1, position.market] = 1
-            found += 1
-            slot = position.next
+    equity = -deficit
+    maintenance = 0
+    slot = ledger.accounts[account].first_position
+    if slot != NONE and ledger.positions[slot].next != NONE:
+        _, maintenance, _ = health(ledger, risk, markets, account)
+    while slot != NONE:
+        position = ledger.positions[slot]
+        spec = markets.specs[position.market]
+        row = rows[found]
+        row.position = slot
+        row.account = position.account
+        row.market = position.market
+        row.lots = position.lots
+        row.cost = position.cost
+        row.value = position.lots * markets.state[position.market].mark * spec.unit
+        part = equity
+        if position.next != NONE:
+            own = maintenance_of(risk.tiers, spec, abs(row.value))
+            part = floor_fraction(equity, own, max(maintenance, 1))
+            maintenance -= own
+        row.bankruptcy = row.value - part
+        equity -= part
+        sides[0 if position.lots > 0 else 1, position.market] = 1
+        found += 1
+        slot = position.next
     return found
 
 
@@ -265,10 +289,14 @@ def _gather_candidates(
 ) -> int:  # fmt: skip
     """Positions against the bankrupt sides (or everywhere) of solvent accounts."""
     found = 0
+    unseen = ledger.pots[0].used_positions
     for slot in range(ledger.positions.shape[0]):
+        if unseen == 0:
+            break
         position = ledger.positions[slot]
         if position.account == NONE:
             continue
+        unseen -= 1
         opposite = 1 if position.lots > 0 else 0
         if not everywhere and sides[opposite, position.market] == 0:
             continue
@@ -326,6 +354,13 @@ def _fill(
     row.at_bottom = owner.at_bottom
 
 
+@kernel
+def _fund(ledger: Ledger, risk: Risk, markets: Markets) -> tuple[int, int, bool, int]:
+    """The fund's equity and rolling peak, whether an alarm is on, and what it defends."""
+    equity = equity_of(ledger, markets, ledger.pots[0].insurance)
+    return equity, rolling_peak(risk), is_alarmed(risk), defended(risk)
+
+
 def gather(world: World, number: int, everywhere: bool) -> Wave:
     """Build the wave that the world is in.
 
@@ -337,37 +372,36 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
     """
     ledger, risk, markets = world.ledger, world.risk, world.markets
     short = np.empty((4, int(risk.watch[0]["n"]) + 2), np.int64)
-    count = _gather_short(ledger, risk, markets, *short)
-    accounts, deficits, debt_market, debt_side = short[:, :count]
-    rows = np.empty(int(ledger.pots[0]["used_positions"]), BANKRUPT)
-    sides = np.zeros((2, len(markets.specs)), np.int8)
-    n_bankrupt = _gather_bankrupt(
-        ledger, risk, markets, accounts, deficits, count, rows, sides
-    )
-    candidates = np.empty(len(rows) + 1, CANDIDATE)
-    n_candidates = _gather_candidates(ledger, risk, markets, sides, everywhere, candidates)
-    candidates = candidates[:n_candidates]
     pots = ledger.pots[0]
+    bankrupt = np.empty(int(pots["used_positions"]), BANKRUPT)
+    candidates = np.empty(len(bankrupt) + 1, CANDIDATE)
+    sides = np.zeros((2, len(markets.specs)), np.int8)
+    count, n_bankrupt, n_candidates = _gather(
+        ledger, risk, markets, everywhere, short, bankrupt, sides, candidates
+    )
+    accounts, deficits, debt_market, debt_side = short[:, :count]
+    candidates = candidates[:n_candidates]
+    insurance, peak, is_on, floor = _fund(ledger, risk, markets)
     return Wave(
         number=number,
         now_s=float(world.clock[0]["now_ms"]) / 1000.0,
         short_account=accounts,
         deficit=deficits,
-        bankrupt=rows[:n_bankrupt],
+        bankrupt=bankrupt[:n_bankrupt],
         candidates=candidates,
         mark=markets.state["mark"].copy(),
         previous_mark=markets.state["previous_mark"].copy(),
         index=markets.state["index"].copy(),
         unit=markets.specs["unit"].copy(),
         open_interest=ledger.open_interest.copy(),
-        insurance=int(equity_of(ledger, markets, ledger.pots[0]["insurance"])),
-        insurance_peak=int(rolling_peak(risk)),
-        is_alarmed=bool(is_alarmed(risk)),
+        insurance=int(insurance),
+        insurance_peak=int(peak),
+        is_alarmed=bool(is_on),
         ages_s=ledger.ages["age_ms"] / 1000.0,
         older_gains=_older_gains(ledger, candidates),
         debt_market=debt_market,
         debt_side=debt_side,
-        defended=int(defended(risk)),
+        defended=int(floor),
         withheld=int(pots["withheld"]),
         cash_held=int(pots["deposits"] - pots["withdrawals"] - pots["fees"]),
         excess_debt=int(pots["excess_debt"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from abm.cli import (
+    calibrate,
     exposure,
     facts,
     fund,
@@ -23,6 +24,7 @@ from abm.cli.common import app
 
 __all__ = [
     "app",
+    "calibrate",
     "exposure",
     "facts",
     "fund",

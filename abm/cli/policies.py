@@ -202,12 +202,48 @@ def _print_verdict(run_dir: Path, verdict: Verdict, as_json: bool) -> None:
 
 
 def check_function(text: str, as_json: bool) -> None:
-    """Run a user's allocation through the contract; exit 1 if it breaks it."""
+    """Run a user's allocation or strategy through its contract; exit 1 if it breaks it."""
     from abm.adl.answers import ARGUMENTS, users_function
     from abm.adl.contract import check
 
+    if _is_strategy(text):
+        _check_strategy(text, as_json)
+        return
     report = check(users_function("check", text, ARGUMENTS["allocation"]))
     _print_report(text, report, as_json)
+    if not report.kept:
+        raise typer.Exit(FOUND_WRONG)
+
+
+def _is_strategy(text: str) -> bool:
+    """Whether a user's function is called with what a strategy is called with."""
+    import inspect
+
+    from abm.adl.answers import CompositionError, users_function
+    from abm.gaming.strategies import ARGUMENTS
+
+    try:
+        own = users_function("check", text, ARGUMENTS)
+    except CompositionError:
+        return False
+    names = inspect.signature(getattr(own, "function", own)).parameters
+    return tuple(names)[: len(ARGUMENTS)] == ARGUMENTS
+
+
+def _check_strategy(text: str, as_json: bool) -> None:
+    from abm.gaming.strategies import build_strategy
+    from abm.gaming.trial import check
+
+    report = check(build_strategy("check", {"rule": text}))
+    if as_json:
+        breaches = [breach._asdict() for breach in report.breaches]
+        print_json({"kept": report.kept, **report._asdict(), "breaches": breaches})
+    else:
+        for breach in report.breaches:
+            typer.echo(f"{breach.rule}: {breach.message} (at {breach.now_s:g} s)")
+        verdict = "keeps the contract" if report.kept else "breaks the contract"
+        told = f"{report.looks} looks, {report.traders} traders, {report.actions} actions"
+        typer.echo(f"{text}: {verdict} ({told}; {report.seconds * 1000:.1f} ms a look)")
     if not report.kept:
         raise typer.Exit(FOUND_WRONG)
 

@@ -38,10 +38,11 @@ def check(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Validate a scenario and print it as resolved; or try out an allocation of your own.
+    """Validate a scenario and print it as resolved; or try out a function of your own.
 
-    `FILE.py:FUNCTION` is run through the contract of allocations on random waves: what
-    it breaks is named with the input that did, and the exit code is 1.
+    `FILE.py:FUNCTION` is run through the contract of allocations on random waves, or of
+    strategies in a small crash if it is called with `view, memory`: what it breaks is
+    named with the input or the time that did, and the exit code is 1.
 
     Example: `adl check configs/oct10.toml --set venue.insurance_usd=5e6`
 

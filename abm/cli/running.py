@@ -118,7 +118,7 @@ def resume(
     figures: Figures = True,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a batch, study, sweep, search or game that was interrupted.
+    """Go on with a batch, study, sweep, search, game or calibration that was interrupted.
 
     What is whole is kept; the result is byte for byte that of a batch that was never
     interrupted. Refuses if the scenario or the code has changed, and says what.
@@ -130,6 +130,7 @@ def resume(
     }  # fmt: skip
     with plain_errors():
         from abm.cli.game import resume_game
+        from abm.montecarlo import calibrate as calibrations
         from abm.montecarlo import search as searches
         from abm.montecarlo import study as studies
         from abm.montecarlo import sweeps
@@ -138,6 +139,12 @@ def resume(
 
         warm_up(quiet=as_json)
         with interruptible(run_dir):
+            if (run_dir / calibrations.INDEX).is_file():
+                from abm.cli.calibrate import report_calibration
+
+                calibrations.resume_calibration(run_dir, **how)
+                report_calibration(run_dir, as_json, figures)
+                return
             if (run_dir / searches.INDEX).is_file():
                 from abm.cli.search import report_search
 

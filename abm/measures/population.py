@@ -196,6 +196,15 @@ def _read(name: str) -> pd.DataFrame:
         return pd.read_csv(file, comment="#")
 
 
+def moments_of_crowd(
+    scenario: Scenario, seed: int, count: int = MEASURED_ACCOUNTS
+) -> dict[str, float]:
+    """Moments of the winners of the crowd that a seed draws, `count` of them at random."""
+    exits = exit_log_returns(scenario)
+    everyone = winners_of(endowments.draw(scenario, seed), scenario, exits)
+    return moments(sample(everyone, count, seed))
+
+
 def moments_by_seed(
     scenario: Scenario,
     seeds: Iterable[int],
@@ -203,11 +212,9 @@ def moments_by_seed(
     quiet: bool = True,
 ) -> pd.DataFrame:
     """Moments of the winners of a scenario's crowd, a row a seed."""
-    exits = exit_log_returns(scenario)
     rows = {}
     for seed in tqdm(list(seeds), unit="crowd", disable=True if quiet else None):
-        everyone = winners_of(endowments.draw(scenario, seed), scenario, exits)
-        rows[seed] = moments(sample(everyone, count, seed))
+        rows[seed] = moments_of_crowd(scenario, seed, count)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")
 
 

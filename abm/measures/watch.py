@@ -20,6 +20,7 @@ import numpy as np
 
 from abm.adl.policy import Policy
 from abm.adl.record import Call
+from abm.engine import Watcher
 from abm.measures.burden import Burden, burden_of
 from abm.world import NONE, Array, World
 
@@ -152,6 +153,35 @@ class Watch:
             if worth.step == self._asked.get(key)
         }
         return self.burdens
+
+
+class Together:
+    """Several watchers of one run, each of whom looks when it wants to."""
+
+    def __init__(self, watchers: Sequence[Watcher]) -> None:
+        self.watchers = tuple(watchers)
+
+    @property
+    def due(self) -> int | None:
+        """The next step after which one of them wants to look."""
+        wanted = (each.due for each in self.watchers)
+        return min((step for step in wanted if step is not None), default=None)
+
+    def answered(self, world: World, call: Call) -> None:
+        """Let all look at a call."""
+        for each in self.watchers:
+            each.answered(world, call)
+
+    def began(self, world: World) -> None:
+        """Let all look at the next episode."""
+        for each in self.watchers:
+            each.began(world)
+
+    def look(self, world: World, step: int) -> None:
+        """Let those look who wanted to after this step."""
+        for each in self.watchers:
+            if each.due == step:
+                each.look(world, step)
 
 
 class Lookout:

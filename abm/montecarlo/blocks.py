@@ -18,8 +18,18 @@ from abm.adl.wave import PolicyError
 from abm.engine import Engine, policy_of
 from abm.gaming.actions import StrategyError
 from abm.gaming.players import Players, players_of
-from abm.measures.watch import Lookout, Watch
-from abm.montecarlo import course, extremes, foresight, horizons, played, store, tables
+from abm.measures.reactions import Tracker
+from abm.measures.watch import Lookout, Together, Watch
+from abm.montecarlo import (
+    course,
+    extremes,
+    foresight,
+    horizons,
+    moments,
+    played,
+    store,
+    tables,
+)
 from abm.montecarlo.course import Beginning
 from abm.montecarlo.encoding import Encoder
 from abm.montecarlo.foresight import Looks
@@ -113,10 +123,11 @@ def _under(
     appraises = run < outputs.counterfactual_of_first_runs
     audited = run < outputs.audit_of_first_runs
     watch = Watch(policy, outputs.horizons_s, appraises=appraises)
+    tracker = Tracker() if outputs.moments else None
     looks = looks.fork()
     try:
         engine = past.fork(policy)
-        engine.watcher = watch
+        engine.watcher = Together([watch, tracker]) if tracker else watch
         if engine.players is not None and engine.players.reads_policy:
             looks.run_to_wave(engine, scenario.time.steps)
         look = looks.run_to_first_call(engine, scenario.time.steps)
@@ -129,6 +140,7 @@ def _under(
             engine, told, names, more, watch.finish(), scenario.retention,
             audited=audited,
         )  # fmt: skip
+        columns = moments.added(columns, engine, scenario, begun, tracker)
         columns = extremes.added(columns, engine, names, run, outputs)
         if isinstance(engine.players, Players):
             columns["players"] = played.columns_of(engine.players, engine)

@@ -65,7 +65,7 @@ def without_adl(scenario: Scenario) -> Scenario:
 
 def needs_paths(outputs: Outputs, run: int) -> bool:
     """True if the series of a run's markets must be taken."""
-    return outputs.extremes or run < outputs.paths_of_first_runs
+    return outputs.extremes or outputs.moments or run < outputs.paths_of_first_runs
 
 
 def added(

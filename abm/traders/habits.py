@@ -25,6 +25,8 @@ GONE = 3
 
 _ACT = 0
 _REACT = 1
+_THOUSAND_USD = 1e9
+"""In quanta."""
 
 
 # --- the wheel --------------------------------------------------------------------------
@@ -219,6 +221,8 @@ def _act(world: World, trader: int) -> None:
     )
     equity, maintenance, _ = health(ledger, world.risk, world.markets, account)
     slot = _pick_position(ledger, account, pick)
+    if slot == NONE and row.closed_lots != 0 and kind.sits_out:
+        return
     if slot != NONE and equity < kind.comfort * maintenance:
         _defend(world, account, kind, slot, choice, equity, maintenance)
         return
@@ -304,8 +308,8 @@ def _trade(
 def react(world: World) -> None:
     """Those whom ADL has hit decide: some will rebuild after a while, some will leave.
 
-    The chance to leave is ``1 - exp(-beta h)`` with h the share of capacity taken (the
-    churn hazard of arXiv 2512.01112).
+    Of those who will not rebuild each leaves with chance ``1 - exp(-beta h)``, h the share
+    of capacity taken (the churn hazard of arXiv 2512.01112).
     """
     crowd, clock = world.crowd, world.clock[0]
     for i in range(crowd.state[0].n_hits):
@@ -323,13 +327,26 @@ def react(world: World) -> None:
         )
         # The latencies are of those who come back within minutes; beyond a month is never.
         when = clock.now_ms + int(1000.0 * min(max(latency, 0.001), 2.6e6)) + clock.step_ms
-        if leaves < 1.0 - math.exp(-kind.leave_hazard * row.hit):
+        if row.closed_lots != 0 and rebuilds < _rebuild_chance(world.markets, kind, row):
+            row.mood = REBUILDING
+            row.orders_left = kind.rebuild_orders
+            _schedule_reaction(crowd, trader, when, clock.step_ms)
+        elif leaves < 1.0 - math.exp(-kind.leave_hazard * row.hit):
             row.mood = LEAVING
             _schedule_reaction(crowd, trader, when, clock.step_ms)
-        elif row.closed_lots != 0 and rebuilds < kind.rebuild_share:
-            row.mood = REBUILDING
-            _schedule_reaction(crowd, trader, when, clock.step_ms)
     crowd.state[0].n_hits = 0
+
+
+@inlined
+def _rebuild_chance(markets: Markets, kind: Any, row: Any) -> float:
+    """Chance that a trader rebuilds what ADL closed; its odds grow with the notional."""
+    if kind.rebuild_notional_slope == 0.0 or kind.rebuild_share >= 1.0:
+        return float(kind.rebuild_share)
+    unit, mark = markets.specs[row.hit_market].unit, markets.state[row.hit_market].mark
+    thousands = float(abs(row.closed_lots)) * mark * unit / _THOUSAND_USD
+    odds = kind.rebuild_share / (1.0 - kind.rebuild_share)
+    odds *= max(thousands, 1e-6) ** kind.rebuild_notional_slope
+    return float(odds / (1.0 + odds))
 
 
 @kernel
@@ -339,13 +356,7 @@ def _react_now(world: World, trader: int) -> None:
     row = crowd.traders[trader]
     account = row.account
     if row.mood == REBUILDING:
-        lots = int(abs(row.closed_lots) * crowd.kinds[row.kind].rebuild_size)
-        side = BUY if row.closed_lots > 0 else SELL
-        ask(world.inbox, world.logs, account, row.hit_market, side, MARKET, 0, lots, 0, 1)
-        row.mood = CALM
-        row.closed_lots = 0
-        row.rebuilt += 1
-        crowd.state[0].rebuilt += 1
+        _rebuild(world, trader)
         return
     slot = ledger.accounts[account].first_position
     if slot == NONE:
@@ -355,6 +366,30 @@ def _react_now(world: World, trader: int) -> None:
         _reduce(world, account, slot, 1.0)
         slot = ledger.positions[slot].next
     _schedule_reaction(crowd, trader, clock.now_ms + clock.step_ms, clock.step_ms)
+
+
+@inlined
+def _rebuild(world: World, trader: int) -> None:
+    """Send the next order of those that rebuild, and wait for the one after it."""
+    crowd, clock = world.crowd, world.clock[0]
+    row = crowd.traders[trader]
+    kind = crowd.kinds[row.kind]
+    lots = int(abs(row.closed_lots) * kind.rebuild_size / kind.rebuild_orders)
+    side = BUY if row.closed_lots > 0 else SELL
+    ask(world.inbox, world.logs, row.account, row.hit_market, side, MARKET, 0, lots, 0, 1)
+    if row.orders_left == kind.rebuild_orders:
+        row.rebuilt += 1
+        crowd.state[0].rebuilt += 1
+    row.orders_left -= 1
+    if row.orders_left > 0:
+        u, _, _, _ = draws.uniforms(clock.seed, draws.TRADER_REACTION, trader, clock.step)
+        pause = max(draws.exponential_of(u, kind.rebuild_pause_ms), 1.0)
+        _schedule_reaction(
+            crowd, trader, clock.now_ms + int(pause) + clock.step_ms, clock.step_ms
+        )
+        return
+    row.mood = CALM
+    row.closed_lots = 0
 
 
 @kernel

@@ -105,7 +105,9 @@ def triage(book: Book, ledger: Ledger, risk: Risk, markets: Markets) -> None:
             owner.cooldown_ms = 0
             risk.watched[risk.watch[0].n] = account
             risk.watch[0].n += 1
-            cancel_all(book, ledger, account)
+            # Most have no orders, and a call with that many arrays is slow by itself.
+            if owner.first_order != NONE:
+                cancel_all(book, ledger, account)
     pots.n_touched = 0
 
 
@@ -370,9 +372,9 @@ def _descend(world: World, account: int, backstop_is_due: bool) -> None:
                 acted = True
         elif rung.rung == BACKSTOP_RUNG:
             low = equity < share_of(maintenance, rung.below_ppm)
-            if low and not backstop_is_due:
-                return
             if low and equity >= -rung.loss_cap:
+                if not backstop_is_due:
+                    return
                 _take_over(world, account, pots.backstop, BACKSTOP_RUNG, False)
                 acted = True
         elif rung.rung == INSURANCE_RUNG:

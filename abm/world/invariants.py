@@ -25,9 +25,13 @@ def money_missing(ledger: Ledger) -> int:
     missing = pots.deposits - pots.withdrawals - pots.fees - pots.withheld
     for i in range(ledger.accounts.shape[0]):
         missing -= ledger.accounts[i].cash
+    unseen = pots.used_positions
     for i in range(ledger.positions.shape[0]):
+        if unseen == 0:
+            break
         if ledger.positions[i].account != NONE:
             missing += ledger.positions[i].cost
+            unseen -= 1
     return missing
 
 

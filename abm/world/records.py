@@ -337,6 +337,10 @@ KIND = np.dtype(
         ("rebuild_latency_log_mean", "f8"),
         ("rebuild_latency_log_sd", "f8"),
         ("rebuild_size", "f8"),
+        ("rebuild_notional_slope", "f8"),
+        ("rebuild_orders", "i8"),
+        ("rebuild_pause_ms", "f8"),
+        ("sits_out", "i8"),
         ("leave_hazard", "f8"),
     ],
     align=True,
@@ -351,6 +355,7 @@ TRADER = np.dtype(
         ("leverage", "f8"),
         ("hit", "f8"),
         ("rebuilt", "i8"),
+        ("orders_left", "i8"),
         ("account", "i4"),
         ("kind", "i4"),
         ("market", "i4"),
@@ -363,7 +368,8 @@ TRADER = np.dtype(
 )
 """A trader: when it acts and reacts next (and the next trader in that slot of the wheel),
 home market, the leverage it likes, what ADL last took from it (the share of its capacity,
-the market, the signed lots that were closed), and how often it has rebuilt."""
+the market, the signed lots that were closed), how often it has rebuilt, and how many
+orders it will still send for that."""
 
 CROWD = np.dtype([("n_due", "i8"), ("n_hits", "i8"), ("rebuilt", "i8"), ("left", "i8")])
 

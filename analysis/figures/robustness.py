@@ -12,7 +12,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from abm.montecarlo.store import Batch
-from analysis import style
+from analysis import drivers, style
 from analysis.figures.heat import LEVELS
 
 
@@ -37,7 +37,8 @@ def draw_robustness(batches: Mapping[str, Batch], table: pd.DataFrame) -> Figure
     words = (
         "Share of the pairs of rules that can be told apart in the base (95% interval of "
         "the paired difference) that are clearly in the same order, and how many are "
-        f"clearly in the other; the rest cannot be told apart. {style.about(base)}"
+        f"clearly in the other; the rest cannot be told apart. Base: scenario {base.name}, "
+        f"{table['runs'].iloc[0]} runs, first seed {base.manifest['first_seed']}."
     )
     style.finish(figure, words)
     return figure
@@ -45,23 +46,33 @@ def draw_robustness(batches: Mapping[str, Batch], table: pd.DataFrame) -> Figure
 
 @style.styled
 def draw_drivers(table: pd.DataFrame, about: str) -> Figure:
-    """Total Sobol index of each key for each measure and response.
+    """Index of each key for each measure and response.
 
     Parameters
     ----------
     table : DataFrame
         Of :func:`analysis.drivers.drivers`.
     """
-    wide = table["total"].unstack("key", sort=False)
+    index = drivers.index_of(table)
+    wide = table[index].unstack("key", sort=False)
     wide.index = [f"{measure}: {response}" for measure, response in wide.index]
-    shown = wide.map(lambda one: f"{one:.2f}" if np.isfinite(one) else "")
+    low, high = (table[f"{index}_{end}"].unstack("key", sort=False) for end in _ENDS)
+    clear = ((low > 0) | (high < 0)).to_numpy()
+    shown = wide.map(lambda one: f"{one:.2f}" if np.isfinite(one) else "").where(clear, "")
     title = "Which assumptions drive the measures, and how rules differ?"
     figure, axes = style.new_figure(2.9 + 0.25 * len(wide), title)
-    _heat(axes, wide.clip(0.0, 1.0), shown)
+    _heat(axes, wide.abs().clip(0.0, 1.0), shown)
     names = [name.replace(".", ".\n", 1) for name in wide.columns]
     axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=90)
-    style.finish(figure, f"Total Sobol indices of the points' ranks. Sweep {about}.")
+    words = (
+        f"{drivers.NAMES[index].capitalize()}s with the points' ranks, written where the "
+        f"95% interval leaves zero out. Sweep {about}."
+    )
+    style.finish(figure, words)
     return figure
+
+
+_ENDS = ("low", "high")
 
 
 def _heat(axes: Axes, values: pd.DataFrame, shown: pd.DataFrame) -> None:

@@ -21,7 +21,7 @@ class Told:
         ]
         self.runs = pd.DataFrame(rows)
         self.manifest = {
-            "runs": len(self.runs), "scenario_sha256": "0" * 64, "first_seed": 1
+            "blocks": {"0": {}}, "scenario_sha256": "0" * 64, "first_seed": 1
         }  # fmt: skip
 
     def frame(self, name: str, columns: list[str]) -> pd.DataFrame:
@@ -48,6 +48,16 @@ def test_a_variant_with_fewer_policies_is_held_against_those_it_has():
     fewer = Told({"a": SHOCK, "c": SHOCK + 2.0})
     row = robustness.robustness({"base": BASE, "fewer": fewer}).loc[("deficit", "fewer")]
     assert (row["pairs"], row["kept"]) == (1, 1)
+
+
+def test_a_variant_that_has_not_been_run_yet_is_left_out():
+    later = Told({"a": SHOCK, "b": SHOCK})
+    later.manifest["blocks"] = {}
+    begun = Told({"a": SHOCK[:4], "b": SHOCK[:4]})
+    batches = {"base": BASE, "later": later, "begun": begun}
+    table = robustness.robustness(batches)
+    assert list(table.index.unique("variant")) == ["base"]
+    assert "| later |" not in robustness.to_markdown(batches, table)
 
 
 def test_reversed_pairs_are_named_in_the_table_and_on_the_page():

@@ -11,10 +11,15 @@ from abm.adl.compose import PRESETS, compose
 from abm.engine import Engine
 from abm.gaming.players import Players
 from abm.gaming.strategies import STRATEGIES
+from abm.montecarlo.plan import Plan
+from abm.montecarlo.runner import run_batch
+from abm.montecarlo.store import Batch
+from abm.montecarlo.verify import verify
 from abm.scenario import BUILT_IN_STRATEGIES, ScenarioError
 from abm.world import NONE
 from tests import crashes
 from tests.gaming.small import POLICIES, runs_of, three_markets
+from tests.montecarlo.test_runner import contents
 
 ALL = dict.fromkeys(STRATEGIES, 0.11)
 
@@ -102,6 +107,19 @@ def test_the_table_adds_up_over_everybody():
         assert rows.set_index("group").loc["makers", "adl_loss_usd"] == pytest.approx(
             makers, abs=1e-3
         )
+
+
+def test_a_batch_with_players_has_the_same_bytes_with_two_workers_and_verifies(tmp_path):
+    run = {"runs": 4, "block": 2, "policies": ["hyperliquid", "pro-rata"]}
+    over = {"run": run, "outputs": {"counterfactual_of_first_runs": 1}}
+    plan = Plan.of(_playing(three_markets(**over)))
+    for workers in (1, 2):
+        run_batch(plan, tmp_path / str(workers), workers=workers, quiet=True)
+    one, two = (contents(tmp_path / name) for name in "12")
+    assert one == two
+    assert verify(tmp_path / "1").findings == []
+    rows = Batch(tmp_path / "1").table("players").to_pandas()
+    assert len(rows) == 4 * 2 * (len(STRATEGIES) + 2)
 
 
 MINE = """

@@ -11,8 +11,12 @@ from abm.adl.compose import PRESETS, compose
 from abm.engine import Engine
 from abm.gaming.actions import Own
 from abm.gaming.strategies import STRATEGIES, build_strategy, catalogue
+from abm.market.book import BUY, LIMIT, MARKET, SELL
+from abm.step import match_inbox
+from abm.traders.habits import ask
 from abm.world import NONE
-from tests.gaming.small import look, three_markets
+from tests.crashes import FIRST, empty_venue, give, set_marks
+from tests.gaming.small import look, lots_of, own, play, three_markets
 
 
 def test_every_strategy_says_its_idea_its_source_whom_it_hurts_and_what_it_costs():
@@ -108,3 +112,24 @@ def test_what_a_trader_does_does_not_depend_on_who_else_has_adopted_it(name, mom
             account = int(view.accounts["account"][0])
             assert _by_account(own, [account])[account] == told[account], account
     assert some > 0 or name in ("self-trade", "extract")
+
+
+def test_what_could_not_be_opened_again_is_opened_once_the_book_allows():
+    world = empty_venue({"M0": {}}, venue={"taker_fee_bps": 0.0, "maker_fee_bps": 0.0})
+    set_marks(world, 1000.0)
+    ann, bob = FIRST, FIRST + 1
+    give(world, ann, 8000, (0, 400, 800.0))
+    give(world, bob, 100_000, (0, -400, 800.0))
+    strategy, memory = build_strategy("reset-entry"), {}
+    for tick, side, lots in ((9999, BUY, 400), (10_001, SELL, 150)):
+        ask(world.inbox, world.logs, bob, 0, side, LIMIT, tick, lots, 0, 0)
+    match_inbox(world)
+    # Somebody is quicker: of what can be seen to be offered, a third is gone.
+    ask(world.inbox, world.logs, bob + 1, 0, BUY, MARKET, 0, 50, 0, 0)
+    give(world, bob + 1, 10_000)
+    world, mine = play(world, strategy, own(ann), memory)
+    assert lots_of(world, ann) == 400 - 150 + 100
+    ask(world.inbox, world.logs, bob, 0, SELL, LIMIT, 10_001, 500, 0, 0)
+    match_inbox(world)
+    world, mine = play(world, strategy, mine, memory)
+    assert lots_of(world, ann) == 400

@@ -9,6 +9,7 @@ import numpy as np
 
 from abm.adl.record import ADL_FILL, CASH_HAIRCUT, Payers
 from abm.adl.wave import Wave
+from abm.compiled import kernel
 from abm.units import INT64_MAX
 from abm.world import Array, World
 
@@ -39,11 +40,24 @@ class Entries(NamedTuple):
     excess_debt: int = 0
     claims: int = 0
 
+    @property
+    def booked(self) -> int:
+        """Lots and quanta that are taken from payers in all."""
+        return int(_lots_closed(self.fills)) + int(self.haircuts["amount"].sum())
+
     def withdrawal_cut(self, wave: Wave) -> float:
         """The share of every withdrawal that is withheld once they are booked."""
         if self.claims:
             return self.excess_debt / self.claims
         return wave.excess_debt / max(wave.claims, 1)
+
+
+@kernel
+def _lots_closed(fills: Array) -> int:
+    lots = 0
+    for i in range(fills.shape[0]):
+        lots += abs(fills[i].lots)
+    return lots
 
 
 class Settlement(Protocol):

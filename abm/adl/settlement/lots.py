@@ -68,15 +68,15 @@ class Contracts:
         Where the payer has a say in the price, the bankrupt position's side of it.
         """
         rows = wave.bankrupt
-        bankruptcy: Array = rows["bankruptcy"].copy()
         if self.price in ("bankruptcy", "midpoint", "entry"):
-            return bankruptcy
+            own: Array = rows["bankruptcy"].copy()
+            return own
         ticks = {"mark": wave.mark, "previous-mark": wave.previous_mark}
         price = ticks.get(self.price, wave.index)
-        market = rows["market"]
-        value: Array = rows["lots"] * (price * wave.unit)[market]
+        value = np.empty(len(rows), np.int64)
+        _value_at(rows, price * wave.unit, value)
         if self.price == "index-or-bankruptcy":
-            return np.maximum(value, bankruptcy)
+            return np.asarray(np.maximum(value, rows["bankruptcy"]))
         if self.spread_ppm == 0:
             return value
         whole, rest = np.divmod(np.abs(value), PPM)
@@ -120,20 +120,19 @@ class Contracts:
         order = _by_group(amounts, payers.group)
         group = wave.bankrupt_group
         sought = _by_group(need, group)
-        offered = self.offered(wave)[sought]
-        fills = np.empty(2 * len(order) + len(sought), ADL_FILL)
+        # Every fill is the last of its payer or of its bankrupt position.
+        fills = np.empty(len(order) + len(sought), ADL_FILL)
         count = _pair(
             wave.candidates,
-            payers.row[order],
-            payers.group[order],
-            amounts[order],
+            payers.row,
+            payers.group,
+            amounts,
+            order,
             wave.bankrupt,
+            group,
+            need,
             sought,
-            group[sought],
-            need[sought],
-            offered,
-            np.abs(wave.bankrupt["lots"])[sought],
-            offered.copy(),
+            self.offered(wave),
             self._mode,
             fills,
         )
@@ -151,11 +150,27 @@ class Contracts:
 
 def _by_group(amounts: Array, group: Array) -> Array:
     """Where amounts are not zero, group by group."""
-    found = np.flatnonzero(amounts)
-    groups = group[found]
-    if (groups[1:] >= groups[:-1]).all():
+    found = np.empty(len(amounts), np.int64)
+    count, is_sorted = _find(amounts, group, found)
+    found = found[:count]
+    if is_sorted:
         return found
-    return np.asarray(found[np.argsort(groups, kind="stable")])
+    return np.asarray(found[np.argsort(group[found], kind="stable")])
+
+
+@kernel
+def _find(amounts: Array, group: Array, found: Array) -> tuple[int, bool]:
+    """Write down where amounts are not zero; how many they are, and if groups rise."""
+    count = 0
+    last = -1
+    is_sorted = True
+    for i in range(amounts.shape[0]):
+        if amounts[i] != 0:
+            is_sorted = is_sorted and group[i] >= last
+            last = group[i]
+            found[count] = i
+            count += 1
+    return count, is_sorted
 
 
 def _left_over(wave: Wave, fills: Array) -> Array:
@@ -186,6 +201,13 @@ def _left_over(wave: Wave, fills: Array) -> Array:
 
 
 @kernel
+def _value_at(rows: Array, price: Array, value: Array) -> None:
+    """Signed values of positions at prices in quanta a lot, one a market."""
+    for i in range(rows.shape[0]):
+        value[i] = rows[i].lots * price[rows[i].market]
+
+
+@kernel
 def _worst(
     bankrupt: Array, offered: Array, mode: int, per_lot: Array, candidates: Array,
     values: Array,
@@ -199,12 +221,12 @@ def _worst(
         per_lot[group] = -_FAR if group % 2 == 1 else _FAR
     for i in range(bankrupt.shape[0]):
         row = bankrupt[i]
-        if row.lots > 0:
-            group = 2 * row.market + 1
-            per_lot[group] = max(per_lot[group], -(-offered[i] // row.lots))
-        else:
-            group = 2 * row.market
-            per_lot[group] = min(per_lot[group], -offered[i] // -row.lots)
+        group = 2 * row.market + (1 if row.lots > 0 else 0)
+        # Divisions are slow, and most rows do not change the worst.
+        so_far = _product(row.lots, per_lot[group])
+        if offered[i] > so_far:
+            up = row.lots > 0
+            per_lot[group] = -(-offered[i] // row.lots) if up else -offered[i] // -row.lots
     for i in range(candidates.shape[0]):
         row = candidates[i]
         if mode == _ENTRY:
@@ -255,40 +277,45 @@ def _pair(
     payer_row: Array,
     payer_group: Array,
     lots: Array,
+    order: Array,
     bankrupt: Array,
-    bankrupt_row: Array,
     bankrupt_group: Array,
     need: Array,
+    sought: Array,
     offered: Array,
-    lots_left: Array,
-    value_left: Array,
     mode: int,
     fills: Array,
 ) -> int:
-    """Pair payers with bankrupt positions of their group, both sorted by group.
+    """Pair payers, in an order, with bankrupt positions of their group, as sought.
 
-    `need`, `lots_left` and `value_left` are used up: lots of each bankrupt position that
-    are still to be closed now, lots that it still has, and the part of its value that is
-    theirs.
+    `order` and `sought` are indices that sort the two by group.
     """
     count = 0
-    j = 0
-    for i in range(payer_row.shape[0]):
-        payer = candidates[payer_row[i]]
-        left = lots[i]
+    j = -1
+    # Of the bankrupt position at hand: lots still to be closed now, lots that it still
+    # has, and the part of its value that is theirs.
+    wanted = lots_left = value_left = 0
+    for i in range(order.shape[0]):
+        payer = candidates[payer_row[order[i]]]
+        group = payer_group[order[i]]
+        left = lots[order[i]]
         held, cost = abs(payer.lots), payer.cost
         while left > 0:
-            while (
-                j < need.shape[0]
-                and bankrupt_group[j] <= payer_group[i]
-                and (bankrupt_group[j] < payer_group[i] or need[j] == 0)
+            while j < sought.shape[0] and (
+                j < 0
+                or bankrupt_group[sought[j]] < group
+                or (bankrupt_group[sought[j]] == group and wanted == 0)
             ):
                 j += 1
-            is_surplus = j == need.shape[0] or bankrupt_group[j] > payer_group[i]
+                if j < sought.shape[0]:
+                    wanted = need[sought[j]]
+                    lots_left = abs(bankrupt[sought[j]].lots)
+                    value_left = offered[sought[j]]
+            is_surplus = j == sought.shape[0] or bankrupt_group[sought[j]] > group
             # The last bankrupt position of the group sets the price of the surplus.
-            k = j - 1 if is_surplus else j
-            size = left if is_surplus else min(left, need[j])
-            row = bankrupt[bankrupt_row[k]]
+            k = sought[j - 1] if is_surplus else sought[j]
+            size = left if is_surplus else min(left, wanted)
+            row = bankrupt[k]
             fill = fills[count]
             fill.market = payer.market
             fill.account = payer.account
@@ -308,14 +335,14 @@ def _pair(
                 fill.value = -_part(offered[k], size, abs(row.lots))
             else:
                 # Up, against the payer, as dYdX v4 rounds (see `bankruptcy_value`).
-                part = -floor_fraction(-value_left[k], size, lots_left[k])
+                part = -floor_fraction(-value_left, size, lots_left)
                 fill.value = -part
-                value_left[k] -= part
-                lots_left[k] -= size
+                value_left -= part
+                lots_left -= size
             count += 1
             left -= size
             if not is_surplus:
-                need[j] -= size
+                wanted -= size
     return count
 
 

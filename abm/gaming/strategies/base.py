@@ -101,6 +101,19 @@ def gain_of(positions: Array) -> Array:
     return np.asarray(positions["profit"] / np.maximum(np.abs(positions["cost"]), 1))
 
 
+def lots_held(view: View, account: Array, market: Array) -> Array:
+    """Signed lots that some own accounts hold in some markets, 0 where none."""
+    held, count = view.positions, len(view.markets)
+    key = held["account"] * count + held["market"]
+    order = np.argsort(key)
+    wanted = np.asarray(account * count + market)
+    if not len(key):
+        return np.zeros(len(wanted), np.int64)
+    place = np.minimum(np.searchsorted(key[order], wanted), len(key) - 1)
+    rows = order[place]
+    return np.asarray(np.where(key[rows] == wanted, held["lots"][rows], 0))
+
+
 # --- prices -----------------------------------------------------------------------------
 
 

@@ -38,9 +38,9 @@ class Camouflage(Public):
 
     Source
     ------
-    Hedged accounts are spared or asked last in proposals after 10 October 2025 (Paradex's
-    and Drift's documentation on auto-deleveraging); the net delta test is
-    ``|longs - shorts| / max(longs, shorts)``.
+    Binance ("Delta Neutral Account", January 2026), Bybit, OKX and Bitget ask hedged
+    accounts last; Binance's test is ``|longs - shorts| / max(longs, shorts) < 0.05``. Real
+    programmes test each underlier apart; here all markets of an account count together.
 
     Hurts
     -----

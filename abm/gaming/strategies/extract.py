@@ -57,7 +57,7 @@ class Extract(Public):
     outside : bool
         Bring the collateral in from outside; else it is taken from what is free.
     slippage : float
-        How far beyond the mark the winner may be closed.
+        How far beyond the mark an order that crosses the spread may trade.
     """
 
     size: Size = 0.5
@@ -95,10 +95,29 @@ class Extract(Public):
                 actions.deposit(side, stake)
             else:
                 actions.pay(here["account"], side, stake)
-        inside = _within_spread(view, market)
         account = np.stack(sides, axis=1).ravel()
         both = np.stack([lots, -lots], axis=1).ravel()
-        actions.order(account, np.repeat(markets, 2), both, kind="limit", tick=inside)
+        self._send(view, actions, account, np.repeat(markets, 2), both)
+
+    def _send(
+        self, view: View, actions: Actions, account: Array, market: Array, lots: Array
+    ) -> None:
+        """Both sides meet inside the spread; where there is no room, each crosses it."""
+        row = view.markets[market]
+        low, high = row["bid"] + 1, np.where(row["ask"] < 1, row["mark"], row["ask"] - 1)
+        meets = low <= high
+        actions.order(
+            account[meets], market[meets], lots[meets], kind="limit",
+            tick=np.clip(row["mark"], np.maximum(low, 1), high)[meets],
+        )  # fmt: skip
+        least = np.minimum(row["bid_depth"], row["ask_depth"])
+        lots = np.sign(lots) * np.minimum(np.abs(lots), least)
+        crosses = ~meets & (lots != 0)
+        account, market, lots = (one[crosses] for one in (account, market, lots))
+        actions.order(
+            account, market, lots, kind="immediate",
+            tick=worst_tick(view, market, lots, self.slippage),
+        )  # fmt: skip
 
     def _stake(self, view: View, market: Array, notional: Array) -> Array:
         """Collateral of each side."""
@@ -139,11 +158,3 @@ def _riskiest(view: View) -> int:
     depth = np.minimum(view.markets["bid_depth"], view.markets["ask_depth"])
     value = depth * worth_of(view, np.arange(len(view.markets)))
     return int(np.lexsort((value, -rates))[0])
-
-
-def _within_spread(view: View, market: int) -> int:
-    """A price inside the spread, as near to the mark as may be, ticks."""
-    row = view.markets[market]
-    low = int(row["bid"]) + 1 if row["bid"] >= 1 else 1
-    high = int(row["ask"]) - 1 if row["ask"] >= 1 else int(row["mark"])
-    return max(1, min(max(int(row["mark"]), low), max(high, low)))

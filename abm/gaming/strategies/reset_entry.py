@@ -15,10 +15,15 @@ from abm.gaming.strategies.base import (
     Slippage,
     gain_of,
     is_free,
+    lots_held,
     within_depth,
     worst_tick,
 )
 from abm.gaming.view import View
+from abm.world import Array
+
+_PATIENCE_S = 30.0
+"""How long it tries to open again what it has closed."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,9 @@ class ResetEntry(Lit):
 
     Costs
     -----
-    Two taker fees and twice the distance to the other side of the book, each time; margin
-    may allow less to be opened than was closed.
+    Two taker fees and twice the distance to the other side of the book, each time. Margin
+    and a thin book may allow less to be opened than was closed; it tries on for half a
+    minute.
 
     Parameters
     ----------
@@ -72,8 +78,34 @@ class ResetEntry(Lit):
         )
         lots[::2] *= -1
         actions = Actions()
+        self._send(view, actions, account, market, lots)
+        self._send(view, actions, *self._lacking(view, memory, rows))
+        return actions
+
+    def _send(
+        self, view: View, actions: Actions, account: Array, market: Array, lots: Array
+    ) -> None:
         actions.order(
             account, market, lots, kind="immediate",
             tick=worst_tick(view, market, lots, self.slippage),
         )  # fmt: skip
-        return actions
+
+    def _lacking(
+        self, view: View, memory: Memory, reset: Array
+    ) -> tuple[Array, Array, Array]:
+        """What earlier looks closed and could not open again; remembers this one's."""
+        owed, until_s = memory.get("owed", (reset[:0], np.zeros(0)))
+        lots = owed["lots"] - lots_held(view, owed["account"], owed["market"])
+        lots = np.where(np.sign(lots) == np.sign(owed["lots"]), lots, 0)
+        still = (lots != 0) & (until_s > view.now_s)
+        count = len(view.markets)
+        key, known = (rows["account"] * count + rows["market"] for rows in (reset, owed))
+        reset = reset[~np.isin(key, known[still])]
+        until = np.full(len(reset), view.now_s + _PATIENCE_S)
+        memory["owed"] = (
+            np.concatenate([owed[still], reset]),
+            np.concatenate([until_s[still], until]),
+        )
+        lots = within_depth(view, owed["market"], lots)
+        now = still & (lots != 0)
+        return owed["account"][now], owed["market"][now], lots[now]

@@ -80,7 +80,7 @@ class ShuffleMarkets(Lit):
         rows, to = rows[to >= 0], to[to >= 0]
         closing, opening = self._sizes(view, rows, to)
         moves = (closing != 0) & (opening != 0)
-        account, market = np.repeat(rows["account"][moves], 2), np.empty(0, np.int64)
+        account = np.repeat(rows["account"][moves], 2)
         market = np.stack([rows["market"], to], axis=1)[moves].ravel()
         lots = np.stack([closing, opening], axis=1)[moves].ravel()
         actions.order(
@@ -106,14 +106,15 @@ class ShuffleMarkets(Lit):
 
     def _sizes(self, view: View, rows: Array, to: Array) -> tuple[Array, Array]:
         """Lots to close and to open, of equal value, as far as both books are deep."""
-        opening = rows["lots"] * worth_of(view, rows["market"]) // worth_of(view, to)
-        opening = within_depth(view, to, opening)
+        side = np.sign(rows["lots"])
+        opening = worth_of(view, rows["market"], rows["lots"]) // worth_of(view, to)
+        opening = within_depth(view, to, side * opening)
         value = np.abs(opening) * worth_of(view, to)
         lots = np.minimum(np.abs(rows["lots"]), -(-value // worth_of(view, rows["market"])))
-        closing = within_depth(view, rows["market"], -np.sign(rows["lots"]) * lots)
+        closing = within_depth(view, rows["market"], -side * lots)
         value = np.abs(closing) * worth_of(view, rows["market"])
         least = np.minimum(np.abs(opening), value // worth_of(view, to))
-        return closing, np.sign(opening) * least
+        return closing, side * least
 
 
 def _best(alike: Array, held: Array, row: Array) -> int:

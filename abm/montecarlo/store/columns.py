@@ -309,6 +309,7 @@ COLUMNS: dict[str, list[tuple[str, str]]] = {
         ("vault_used_usd", "float64"),
         ("insurance_used_usd", "float64"),
     ],
+    "moments": [*_KEYS, ("moment", "string"), ("value", "float64")],
 }
 """Columns of every table; ``[]`` is an array in each row.
 
@@ -319,7 +320,8 @@ first call, `acted` how many of its calls the trigger answered, `withdrawal_cut`
 of every withdrawal that is withheld after it; the bounds from `feasible` on are those of
 `abm.adl.bounds`. Times go on from episode to episode; calm days count in those of recovery
 alone. `extremes` are those of `abm.montecarlo.extremes`, written where `outputs.extremes`
-asks for them.
+asks for them, `moments` those of `abm.measures.moments` and of what traders did after ADL
+(`abm.measures.reactions`), written where `outputs.moments` does.
 
 A row of `retention` is the traders of a kind whose equity on arrival was of a class that
 begins at `size_from_usd`: how many were hit, are expected to leave by the hazard of

@@ -30,6 +30,7 @@ from abm.cli.running import (
     Scheduler,
     Seed,
     Workers,
+    failures,
     free_folder,
     interruptible,
     options_as_overrides,
@@ -133,6 +134,11 @@ def report_contest(folder: Path, as_json: bool, figures: bool) -> None:
 
     contest = open_contest(folder)
     table = matrix(contest)
+    failed = [
+        {"strategy": match.strategy, "adopters": match.adopters, **one}
+        for match in contest.matches
+        for one in failures(match.played)
+    ]
     table.to_csv(folder / "matrix.csv")
     drawn = []
     if figures:
@@ -145,11 +151,16 @@ def report_contest(folder: Path, as_json: bool, figures: bool) -> None:
             {
                 "folder": str(folder),
                 "cells": json.loads(table.reset_index().to_json(orient="records")),
+                "failed": failed,
                 "figures": [str(path) for path in drawn],
             }
         )
         return
     typer.echo(render.matrix(contest, table))
+    for one in failed:
+        why = " ".join(one["first_reason"].split())
+        who = f"{one['strategy']} under {one['policy']}"
+        typer.echo(f"failed:  {who}: {one['runs']} of {one['of']} runs; {why}")
     typer.echo(f"batches: {folder}")
     typer.echo(f"table:   {folder / 'matrix.csv'}")
     for path in drawn:

@@ -339,7 +339,7 @@ def _report_batch(batch: Batch, drawn: list[Path], as_json: bool) -> None:
     from analysis.comparison import compare, records, render, shared_past
 
     table, saved = compare(batch), shared_past(batch)
-    failed = _failures(batch)
+    failed = failures(batch)
     if as_json:
         print_json(
             {
@@ -363,7 +363,7 @@ def _report_batch(batch: Batch, drawn: list[Path], as_json: bool) -> None:
         typer.echo(f"figure:  {path}")
 
 
-def _failures(batch: Batch) -> list[dict[str, Any]]:
+def failures(batch: Batch) -> list[dict[str, Any]]:
     """Policies that failed: in how many runs, and the reason of the first."""
     runs = batch.frame("runs")
     failed = runs[runs["failed"]].sort_values("run")

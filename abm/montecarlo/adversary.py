@@ -15,15 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, differential_evolution
 
-from abm import crowd
 from abm.contest import playing
 from abm.crowd import Question
 from abm.gaming.strategies import catalogue
-from abm.montecarlo import store
-from abm.montecarlo.folders import sha256, whole_batch, write_json
+from abm.montecarlo.folders import (
+    begin_question,
+    reopened_question,
+    sha256,
+    whole_batch,
+    write_json,
+)
 from abm.montecarlo.payoffs import payoffs
-from abm.montecarlo.store import Batch, StoreError
-from abm.scenario import BUILT_IN_STRATEGIES, Scenario, ScenarioError, from_mapping
+from abm.montecarlo.store import Batch
+from abm.scenario import BUILT_IN_STRATEGIES, Scenario, ScenarioError
 from abm.search import Family
 from abm.sweep import Factor, FactorRange
 
@@ -63,6 +67,7 @@ def run_attack(
         written.
     """
     over = {**_own_keys(question), **question.table.over}
+    question = question._replace(table=question.table.model_copy(update={"over": over}))
     if not over:
         raise ScenarioError(
             "attack.over: is missing: must be a table with keys, or give --strategy"
@@ -70,19 +75,12 @@ def run_attack(
     names = _strategies(question, over)
     policy = question.table.policy or question.base.run.policies[0]
     _scenario(question, candidate_at(question, over, names, np.zeros(len(over))), policy)
-    store.create(folder, overwrite=overwrite, index=INDEX)
-    scenario, table = question.base.resolved(), question.table.model_dump(mode="json")
-    keys = {
-        key: one.model_dump() if isinstance(one, FactorRange) else list(one)
-        for key, one in over.items()
-    }
-    index = {
-        "name": question.base.name, "policy": policy, "strategies": names, "over": keys,
-        "attack": table, "scenario": scenario, "sha256": sha256(scenario, table, keys),
+    told = {
+        "policy": policy, "strategies": names,
         "seeds": [question.seeds.start, question.seeds.stop],
         "fresh_seeds": [question.fresh_seeds.start, question.fresh_seeds.stop],
     }  # fmt: skip
-    write_json(folder / INDEX, index)
+    begin_question(folder, "attack", question, told, overwrite)
     return resume_attack(folder, **how)
 
 
@@ -95,17 +93,7 @@ def resume_attack(folder: Path, **how: Any) -> Path:
         If it is none, was changed, another process is working on it, or there was not
         enough time.
     """
-    with store.locked(folder):
-        index = store.read_index(folder, INDEX, "attack")
-        if sha256(index["scenario"], index["attack"], index["over"]) != index["sha256"]:
-            raise StoreError(
-                f"{folder / INDEX}: cannot go on: it was changed since the attack was "
-                "begun (sha256 is of another)"
-            )
-        source = str(folder / INDEX)
-        base = from_mapping(index["scenario"], source=source)
-        said = {**index["attack"], "over": index["over"]}
-        question = crowd.of_table(base, "attack", said, source)
+    with reopened_question(folder, "attack") as (question, index):
         search = _Search(question, index["strategies"], index["policy"], folder, how)
         search.run()
         best = search.report()
@@ -208,22 +196,25 @@ def candidate_at(
 
 
 def _own_keys(question: Question) -> dict[str, Factor]:
-    """All parameters of the strategies that the table names, and weights of several."""
-    names = list(question.table.strategies)
-    if question.table.over:
-        names = []
+    """All parameters of strategies without keys of their own, and weights of several."""
+    over = question.table.over
+    keyed = dict.fromkeys(key.split(".")[1] for key in over)
+    names = list(dict.fromkeys([*question.table.strategies, *keyed]))
     entries = {entry.name: entry for entry in catalogue()}
     found: dict[str, Factor] = {}
     for name in names:
+        if len(names) > 1:
+            found[f"play.{name}"] = FactorRange(low=0.0, high=1.0)
+        if name in keyed:
+            continue
         rule = question.base.strategies.get(name, {}).get("rule", name)
         if rule not in entries:
             raise ScenarioError(
-                f"attack.strategies = {name!r}: must be one of {', '.join(entries)}"
+                f"attack.strategies = {name!r}: must be one of {', '.join(entries)}; of "
+                f"others name the keys, such as --over strategies.{name}.KEY=LOW:HIGH"
             )
         for key, parameter in entries[rule].parameters.items():
             found[f"strategies.{name}.{key}"] = _factor(parameter)
-        if len(names) > 1:
-            found[f"play.{name}"] = FactorRange(low=0.0, high=1.0)
     return found
 
 

@@ -15,16 +15,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abm import crowd
 from abm import search as searches
 from abm.contest import playing
 from abm.crowd import Question
 from abm.montecarlo import candidates, store
 from abm.montecarlo.candidates import Candidate
-from abm.montecarlo.folders import sha256, whole_batch, write_json
+from abm.montecarlo.folders import (
+    begin_question,
+    reopened_question,
+    whole_batch,
+    write_json,
+)
 from abm.montecarlo.payoffs import payoffs
 from abm.montecarlo.store import Batch, StoreError
-from abm.scenario import BUILT_IN_STRATEGIES, ScenarioError, from_mapping
+from abm.scenario import BUILT_IN_STRATEGIES, ScenarioError
 
 Floats = NDArray[np.float64]
 
@@ -50,18 +54,12 @@ def run_commitment(
     """
     _check(question)
     _settings(question)
-    store.create(folder, overwrite=overwrite, index=INDEX)
-    scenario, table = question.base.resolved(), question.table.model_dump(mode="json")
-    index = {
-        "name": question.base.name,
+    told = {
         "strategies": _strategies(question),
-        "commit": table,
-        "scenario": scenario,
-        "sha256": sha256(scenario, table),
         "seeds": [question.seeds.start, question.seeds.stop],
         "fresh_seeds": [question.fresh_seeds.start, question.fresh_seeds.stop],
     }
-    write_json(folder / INDEX, index)
+    begin_question(folder, "commit", question, told, overwrite)
     return resume_commitment(folder, **how)
 
 
@@ -74,16 +72,7 @@ def resume_commitment(folder: Path, **how: Any) -> Path:
         If it is none, was changed, another process is working on it, or there was not
         enough time.
     """
-    with store.locked(folder):
-        index = store.read_index(folder, INDEX, "commitment")
-        if sha256(index["scenario"], index["commit"]) != index["sha256"]:
-            raise StoreError(
-                f"{folder / INDEX}: cannot go on: it was changed since the commitment was "
-                "begun (sha256 is of another)"
-            )
-        source = str(folder / INDEX)
-        base = from_mapping(index["scenario"], source=source)
-        question = crowd.of_table(base, "commit", index["commit"], source)
+    with reopened_question(folder, "commit") as (question, _):
         found = _settings(question)
         tables = {one.name: one.table for one in found}
         batches = _played(question, tables, question.seeds, folder, "tried", how)

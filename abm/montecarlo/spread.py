@@ -15,15 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abm import crowd
 from abm.contest import playing
 from abm.crowd import Question
-from abm.montecarlo import store
 from abm.montecarlo.approximation import Chain, approximate, combined
-from abm.montecarlo.folders import sha256, whole_batch, write_json
+from abm.montecarlo.folders import (
+    begin_question,
+    reopened_question,
+    whole_batch,
+    write_json,
+)
 from abm.montecarlo.payoffs import HONEST, payoffs
-from abm.montecarlo.store import Batch, StoreError
-from abm.scenario import BUILT_IN_STRATEGIES, Scenario, ScenarioError, from_mapping
+from abm.montecarlo.store import Batch
+from abm.scenario import BUILT_IN_STRATEGIES, Scenario, ScenarioError
 
 Floats = NDArray[np.float64]
 
@@ -58,21 +61,15 @@ def run_spread(
     mixes = mixes_of(len(strategies), question.table.shares)
     for mix in mixes:
         _scenario(question, strategies, policy, mix, question.seeds, honest=False)
-    store.create(folder, overwrite=overwrite, index=INDEX)
-    scenario, table = question.base.resolved(), question.table.model_dump(mode="json")
-    index = {
-        "name": question.base.name,
+    told = {
         "strategies": strategies,
         "policy": policy,
         "mixes": [
             {"shares": list(mix), "folder": f"grid/{number:02d}"}
             for number, mix in enumerate(mixes)
         ],
-        "spread": table,
-        "scenario": scenario,
-        "sha256": sha256(scenario, table),
     }
-    write_json(folder / INDEX, index)
+    begin_question(folder, "spread", question, told, overwrite)
     return resume_spread(folder, **how)
 
 
@@ -85,16 +82,7 @@ def resume_spread(folder: Path, **how: Any) -> Path:
         If it is none, was changed, another process is working on it, or there was not
         enough time.
     """
-    with store.locked(folder):
-        index = store.read_index(folder, INDEX, "spread")
-        if sha256(index["scenario"], index["spread"]) != index["sha256"]:
-            raise StoreError(
-                f"{folder / INDEX}: cannot go on: it was changed since the spread was "
-                "begun (sha256 is of another)"
-            )
-        source = str(folder / INDEX)
-        base = from_mapping(index["scenario"], source=source)
-        question = crowd.of_table(base, "spread", index["spread"], source)
+    with reopened_question(folder, "spread") as (question, index):
         strategies, policy = index["strategies"], index["policy"]
         for one in index["mixes"]:
             mix, seeds = np.array(one["shares"]), question.seeds

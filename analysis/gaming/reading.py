@@ -40,6 +40,11 @@ class Match:
     honest: Batch
 
     @property
+    def is_begun(self) -> bool:
+        """True if both have something that is whole."""
+        return all(batch.manifest["blocks"] for batch in (self.played, self.honest))
+
+    @property
     def policies(self) -> list[str]:
         """The policies of both."""
         return [name for name in self.played.policies if name in self.honest.policies]
@@ -51,7 +56,10 @@ class Match:
 
     def pair(self, policy: str) -> Pair:
         """Both over the runs that neither failed in, a row a run."""
-        sides = [one.xs(policy, level="policy") for one in self.sides]
+        sides = [
+            one[one.index.get_level_values("policy") == policy].droplevel("policy")
+            for one in self.sides
+        ]
         runs = sides[0].index.intersection(sides[1].index).sort_values()
         return Pair(sides[0].loc[runs], sides[1].loc[runs])
 
@@ -99,12 +107,12 @@ class Contest:
 
 
 def open_contest(folder: str | Path) -> Contest:
-    """Open a contest's folder.
+    """Open a contest's folder; what nothing is computed of yet is left out.
 
     Raises
     ------
     StoreError
-        If it is none, or a batch of it cannot be read.
+        If it is none, nothing of it is computed yet, or a batch cannot be read.
     """
     place = Path(folder)
     index = read_index(place, INDEX, "contest")
@@ -122,9 +130,10 @@ def open_contest(folder: str | Path) -> Contest:
         for one in index["entries"]
         if one["strategy"]
     )  # fmt: skip
-    if not any(batch.manifest["blocks"] for batch in batches.values()):
-        raise StoreError(f"{place}: nothing of it is computed yet")
-    return Contest(index["name"], index["question"], place, matches)
+    begun = tuple(one for one in matches if one.is_begun)
+    if not begun:
+        raise StoreError(f"{place}: nothing of it is computed yet: `adl resume {place}`")
+    return Contest(index["name"], index["question"], place, begun)
 
 
 def by_run(batch: Batch) -> pd.DataFrame:
@@ -144,6 +153,9 @@ def by_run(batch: Batch) -> pd.DataFrame:
     sums = players.groupby(["policy", "run", "group"], observed=True)[_AMOUNTS].sum()
     sums["profit_usd"] = sums["wealth_end_usd"] - sums["wealth_start_usd"]
     wide = sums.unstack("group").swaplevel(axis=1)
+    groups = ["players", OTHERS, MAKERS]
+    every = pd.MultiIndex.from_product([groups, [*_AMOUNTS, "profit_usd"]])
+    wide = wide.reindex(columns=every, fill_value=0.0)
     runs = batch.frame("runs", columns=["run", "policy", "failed", *_RUNS])
     runs = runs[~runs["failed"]].drop(columns="failed")
     venue = runs.set_index(["policy", "run"])[_RUNS]

@@ -51,7 +51,9 @@ def in_short(rows: pd.DataFrame) -> list[str]:
 
 def trade_offs(rows: pd.DataFrame) -> list[str]:
     """The dearest strategy, the largest saving, and the largest harm."""
-    dear = rows.groupby("strategy", sort=False)["cost"].mean().sort_values()
+    dear = rows.groupby("strategy", sort=False)["cost"].mean().dropna().sort_values()
+    if dear.empty:
+        return ["No run of any strategy was finished."]
     saved = rows.loc[rows["saved"].idxmax()] if rows["saved"].notna().any() else None
     found = [
         f"Dearest is {dear.index[-1]}: {basis_points(dear.iloc[-1])} of capacity in the "

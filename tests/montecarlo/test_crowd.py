@@ -19,7 +19,12 @@ from analysis.gaming import attacks, commitments, spreading
 
 MINIMAL = Path(__file__).parents[2] / "configs" / "minimal.toml"
 HOW = {"workers": 1, "quiet": True}
-SHORT = ("time.duration_s=150", "population.accounts=80", "population.positions=70")
+SHORT = (
+    "time.step_s=2.0",
+    "time.duration_s=150",
+    "population.accounts=80",
+    "population.positions=70",
+)
 
 
 def _question(what: str, *more: str, **table: object) -> crowd.Question:
@@ -29,15 +34,15 @@ def _question(what: str, *more: str, **table: object) -> crowd.Question:
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     question = _question(
-        "attack", strategies=["split", "reset-entry"], policy="pro-rata", adopters=0.3,
-        population=5, generations=2, runs=2, report_runs=5,
+        "attack", strategies=["split"], policy="pro-rata", adopters=0.3, population=5,
+        generations=1, runs=2, report_runs=5,
     )  # fmt: skip
     return run_attack(question, tmp_path_factory.mktemp("runs") / "attack", **HOW)
 
 
 def test_an_attack_reports_on_fresh_seeds_what_it_found_on_others(attacked: Path):
     found = attacks.open_attack(attacked)
-    assert len(found.tried) >= 5
+    assert 3 <= len(found.tried) <= 5
     assert found.policy == "pro-rata"
     seeds = set(Batch(attacked / "report/best").frame("runs")["seed"])
     assert seeds == set(found.fresh)
@@ -86,14 +91,14 @@ def test_weights_become_shares_and_small_ones_play_nothing():
 
 def test_a_spread_is_told_by_both_ways(tmp_path: Path):
     question = _question(
-        "spread", strategies=["split"], policy="hyperliquid", shares=[0.1, 0.4, 0.8],
+        "spread", strategies=["split"], policy="hyperliquid", shares=[0.2, 0.7],
         runs=5, chains=2, steps=4, step_runs=1,
     )  # fmt: skip
     folder = run_spread(question, tmp_path / "spread", **HOW)
     found = spreading.open_spread(folder)
     assert found.groups == ["others", "split"]
     np.testing.assert_allclose(found.mixes.sum(axis=1), 1.0)
-    assert found.payoffs.shape == (5, 3, 2)
+    assert found.payoffs.shape == (5, 2, 2)
     text = spreading.render(found)
     assert "replicator dynamics" in text or "goes round" in text
     assert "Stochastic approximation, 2 chains" in text

@@ -30,7 +30,7 @@ def make_contest(
     folder: Path,
     effects: Mapping[tuple[str, str], tuple[float, float]],
     *,
-    runs: int = 60,
+    runs: int = 40,
     noise: float = 1e-5,
     shares: tuple[float, ...] = (0.017,),
     cost: float = 2e-4,

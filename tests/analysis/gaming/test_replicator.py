@@ -26,7 +26,7 @@ TRIANGLE = np.array(
 
 def _rest(
     game: np.ndarray, mixes: np.ndarray, start: list[float], noise: float, seed: int = 1,
-    draws: int = 100,
+    draws: int = 60,
 ) -> Rest:  # fmt: skip
     stream = np.random.default_rng(seed)
     earned = mixes @ game.T
@@ -47,10 +47,10 @@ def test_hawks_and_doves_rest_at_one_half():
 
 def test_the_interval_of_the_resting_point_holds_over_many_worlds():
     held = 0
-    for seed in range(12):
-        rest = _rest(HAWK_DOVE, LINE, [0.9, 0.1], 0.3, seed=seed, draws=40)
+    for seed in range(10):
+        rest = _rest(HAWK_DOVE, LINE, [0.9, 0.1], 0.3, seed=seed, draws=20)
         held += bool(rest.low[1] <= 0.5 <= rest.high[1])
-    assert held >= 8
+    assert held >= 7
 
 
 def test_a_dominant_strategy_takes_the_whole_crowd():

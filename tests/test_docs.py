@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -56,3 +57,13 @@ def test_links_and_pictures_of_a_page_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         if not target.startswith(("http:", "https:", "mailto:")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_tutorials_are_numbered_and_have_their_results():
+    notebooks = sorted((DOCS / "tutorials").glob("*.ipynb"))
+    assert [path.name[0] for path in notebooks] == ["1", "2", "3"]
+    for path in notebooks:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        assert all(cell["execution_count"] for cell in code), path.name
+        assert any(cell["outputs"] for cell in code), path.name

@@ -54,6 +54,14 @@ def cost(pair: Pair) -> pd.Series:
     return per_capacity(pair, _cost(pair))
 
 
+def dodged(pair: Pair) -> pd.Series:
+    """What ADL takes less, less fees and slippage, per dollar of capacity.
+
+    Blind to what prices did to the players, and so much less noisy than the net gain.
+    """
+    return per_capacity(pair, -pair.change("players", "adl_loss_usd") - _cost(pair))
+
+
 def net(pair: Pair) -> pd.Series:
     """What the players end up with more, all costs paid, per dollar of capacity."""
     return per_capacity(pair, pair.change("players", "profit_usd"))
@@ -99,6 +107,7 @@ READINGS = (
     Reading("gain", "verdict", "share", "Net gain", net),
     Reading("harm", "verdict", "share", "Expected shortfall", harm),
     Reading("saved", "saved", "share", "ADL loss saved", saved),
+    Reading("dodged", "dodged", "share", "Saved less costs", dodged),
     Reading("gross", "gross", "share", "Gain before costs", gross),
     Reading("cost", "cost", "share", "Cost", cost),
     Reading("left", "left", "share", "Left to the venue", left_to_venue),

@@ -115,7 +115,7 @@ def _in_short(contest: Contest, table: pd.DataFrame, least: Materiality) -> Sect
 def _trade_offs(table: pd.DataFrame) -> Section:
     question = "What does gaming cost, and whom does it harm?"
     rows = first_share(table)
-    chosen = ("gain", "saved", "gross", "cost", "left", "harm", "residual")
+    chosen = ("gain", "saved", "cost", "dodged", "gross", "left", "harm", "residual")
     shown = _measures("gains", "Gains, costs and harm", rows, chosen)
     figure = draw_trade_offs(table, question)
     return Section(

@@ -1,11 +1,12 @@
 # make demo     the main job: a crash, two ADL policies, a table and a report
 # make test     everything that has to hold
 # make bench    speed against peers
+# make paper    every figure and table of docs/, from batches run afresh (hours)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo test lint bench paper clean
 
 install: $(VENV)/.installed
 
@@ -30,6 +31,29 @@ lint: install
 bench: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks.run
+
+PAPER := runs/paper
+
+paper: install
+	$(BIN)/adl run configs/oct10.toml --out $(PAPER)/oct10 --overwrite
+	cp $(PAPER)/oct10/figures/one-run.png docs/one-run.png
+	$(BIN)/adl calibrate configs/oct10-fitted.toml --targets configs/targets/oct10.toml --check --out $(PAPER)/calibration --overwrite --page docs/calibration.md
+	$(BIN)/adl facts configs/oct10.toml --runs 20 --out $(PAPER)/facts-oct10 --overwrite --into docs/facts.md
+	cp $(PAPER)/facts-oct10/facts.png docs/figures/facts-oct10.png
+	$(BIN)/adl facts configs/calm.toml --set time.duration_s=7200 --runs 20 --out $(PAPER)/facts-calm --overwrite --into docs/facts.md
+	cp $(PAPER)/facts-calm/facts.png docs/figures/facts-calm.png
+	$(BIN)/adl run configs/studies/robustness.toml --out $(PAPER)/robustness --overwrite --no-figures
+	$(BIN)/adl run configs/studies/robustness-full.toml --out $(PAPER)/robustness-full --overwrite --no-figures
+	$(BIN)/adl robustness $(PAPER)/robustness $(PAPER)/robustness-full --into docs/robustness.md
+	cp $(PAPER)/robustness/robustness.png docs/figures/robustness.png
+	$(BIN)/adl sweep configs/studies/sensitivity.toml --out $(PAPER)/sensitivity --overwrite
+	$(BIN)/adl drivers $(PAPER)/sensitivity --into docs/robustness.md
+	cp $(PAPER)/sensitivity/drivers.png docs/figures/drivers.png
+	$(BIN)/adl run configs/studies/theory.toml --out $(PAPER)/theory --overwrite --no-figures
+	$(BIN)/adl run configs/episodes.toml --out $(PAPER)/episodes --overwrite --no-figures
+	$(BIN)/adl theory --batch $(PAPER)/theory --batch $(PAPER)/episodes --docs docs
+	$(BIN)/python -m docs.reference
+	$(BIN)/python -m docs.notebooks
 
 clean:
 	rm -rf $(VENV) runs/demo

@@ -147,12 +147,16 @@ def _search(
         return tried[key]
 
     start = np.clip(calibration.start(), 1e-6, 1.0 - 1e-6)
+
     # Far misses count less than by their square: a moment that no value of the keys can
     # bring into its range must not decide all others. Steps go with the size of what is
     # moved, so the unit cube is moved to where that is 1 to 2.
+    def misses_moved(place: Floats) -> Floats:
+        return misses(place - 1.0)
+
     with bar, suppress(_EnoughError):
         least_squares(
-            lambda moved: misses(moved - 1.0), 1.0 + start, bounds=(1.0, 2.0),
+            misses_moved, 1.0 + start, bounds=(1.0, 2.0),
             diff_step=np.full(len(start), STEP), loss="soft_l1", x_scale=1.0, xtol=1e-3,
             ftol=1e-3,
         )  # fmt: skip

@@ -190,6 +190,7 @@ def test_horizons_end_with_their_episode_and_forks_with_the_first():
     given = crashes.crash(
         run={"runs": 1, "policies": ["hyperliquid"]},
         episodes={"count": 3},
+        venue={"vault_usd": 2000.0},
         outputs={"horizons_s": [0.0, 30.0, 149.0], "counterfactual_of_first_runs": 1},
     )
     rule = policy_of(given, "hyperliquid")

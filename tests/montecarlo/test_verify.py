@@ -30,7 +30,9 @@ def _scenario():
             "paths_of_first_runs": 1,
             "audit_of_first_runs": 1,
             "extremes": True,
+            "moments": True,
         },
+        gaming={"play": {"leave-early": 0.2}},
         population={"accounts": 60, "positions": 55},
         venue={"vault_usd": 2000.0},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from abm.measures.counterfactual import markout
+from abm.measures.burden import Taken
 from abm.venue import formulas
 from tests.adl.vectors.cases import Case, cases
 
@@ -72,6 +72,12 @@ def test_the_capacity_of_liquidity_support_is_deribit_s(case: Case) -> None:
 
 @cases("markout")
 def test_a_markout_is_split_at_the_mark_of_the_moment(case: Case) -> None:
-    found = markout(case["closed"], case["price"], case["mark"], case["mark_later"])
+    zero, cents = np.zeros(1, np.int64), 100
+    held = np.array([-round(case["closed"])])
+    taken = Taken(zero, zero, held, held * round(case["price"] * cents))
+    at_once, in_all = (
+        taken.losses(np.array([round(case[name] * cents)]))[0] / cents
+        for name in ("mark", "mark_later")
+    )
     wanted = (case["immediate"], case["opportunity"], case["total"])
-    assert (*found, found.total) == pytest.approx(wanted)
+    assert (-at_once, at_once - in_all, -in_all) == pytest.approx(wanted)

@@ -12,14 +12,17 @@ REPETITIONS = 7
 
 
 class Row(NamedTuple):
-    """One line of the table: what was done, how fast by whom, and whether alike."""
+    """One line of the table: what was done, how fast by whom, and whether alike.
+
+    `met` is None where no bar was set.
+    """
 
     what: str
     ours: str
     peer: str
     ratio: float | None
     bar: str
-    met: bool
+    met: bool | None
     same_work: str
 
 
@@ -70,7 +73,7 @@ def table(rows: list[Row]) -> str:
     ]
     for row in rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.1f}x"
-        met = "yes" if row.met else "**no**"
+        met = {True: "yes", False: "**no**", None: ""}[row.met]
         cells = (row.what, row.ours, row.peer, ratio, row.bar, met, row.same_work)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -15,7 +15,6 @@ from benchmarks.common import Row, interleaved
 
 CONFIG = Path(__file__).parents[1] / "configs" / "oct10.toml"
 ADOPTERS = 0.017
-BAR = 1.5
 
 
 def _run(scenario: Scenario) -> None:
@@ -46,8 +45,8 @@ def run() -> list[Row]:
         ours=f"{taken:.3f} s",
         peer=f"{honest:.3f} s with nobody playing",
         ratio=taken / honest,
-        bar=f"{BAR:g}x",
-        met=taken <= BAR * honest,
+        bar="",
+        met=None,
         same_work="same seed",
     )
     return [row]

@@ -65,8 +65,8 @@ def run() -> list[Row]:
             ours=f"{1e3 * ours[-1]:.2f} ms",
             peer="",
             ratio=None,
-            bar="a plot",
-            met=PLOT.exists(),
+            bar="",
+            met=None,
             same_work=f"{PLOT.name}; {per_account[0]:.1f} ns an account at {SIZES[0]:,}, "
             f"{per_account[-1]:.1f} at {SIZES[-1]:,}",
         )

@@ -168,7 +168,7 @@ def _record(
 
 
 def _gain(played: Batch, honest: Batch, policy: str, name: str, first: str) -> float:
-    """Net gain per dollar of capacity; the baseline knows the group by the first name."""
+    """Gain per dollar of capacity; the baseline knows the group by the first name."""
     return float(payoffs(played, honest, policy, [name], [first]).per_dollar[0])
 
 

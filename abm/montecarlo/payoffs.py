@@ -1,4 +1,11 @@
-"""What groups of traders gained by playing: the same seeds with and without."""
+"""What groups of traders gained by playing: the same seeds with and without.
+
+A gain is what the rule and the venue let a group keep more than on the same seed with
+nobody playing: what ADL takes less from it, plus what it leaves the venue to pay, less
+fees and slippage. What prices do to the group meanwhile is no part of it: any change of
+the order flow moves all later prices, and over a crash that is many times as much, for
+better or worse, as what a rule takes.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +27,7 @@ HONEST = "others"
 class Payoffs(NamedTuple):
     """Gains and capacities in USD, shape (runs, groups), of the runs that both finished.
 
-    A gain is how much more a group's wealth grew than it did on the same seed with nobody
-    playing; the capacity is what it could have been asked for then.
+    A capacity is what a group could have been asked for with nobody playing.
     """
 
     runs: list[int]
@@ -58,25 +64,46 @@ def payoffs(
     after = _by_run(played, policy, groups)
     before = _by_run(honest, policy, called or groups)
     runs = np.intersect1d(after.index, before.index)
-    grown = [
-        side.loc[runs, "grown_usd"][list(names)].to_numpy(float)
+    kept = [
+        side.loc[runs, "kept_usd"][list(names)].to_numpy(float)
         for side, names in ((after, groups), (before, called or groups))
     ]
     capacity = before.loc[runs, "capacity_usd"][list(called or groups)].to_numpy(float)
-    return Payoffs([int(run) for run in runs], grown[0] - grown[1], capacity)
+    return Payoffs([int(run) for run in runs], kept[0] - kept[1], capacity)
 
 
 def _by_run(batch: Batch, policy: str, groups: Sequence[str]) -> pd.DataFrame:
-    """Growth of wealth and capacity by group (USD), a row a run."""
-    columns = ["run", "policy", "group", "wealth_start_usd", "wealth_end_usd"]
-    players = batch.frame("players", columns=[*columns, "capacity_usd"])
-    players = players[(players["policy"] == policy) & players["group"].isin(list(groups))]
-    players = players.assign(
-        grown_usd=players["wealth_end_usd"] - players["wealth_start_usd"],
-        group=players["group"].astype(str),
-    )
-    values = ["grown_usd", "capacity_usd"]
-    found = players.pivot(index="run", columns="group", values=values).fillna(0.0)
-    wanted = pd.MultiIndex.from_product([values, groups])
+    """What :func:`kept_by_run` gives of some groups; zeros of those that are not there."""
+    found = kept_by_run(batch, policy)
+    wanted = pd.MultiIndex.from_product([["kept_usd", "capacity_usd"], groups])
     whole: pd.DataFrame = found.reindex(columns=wanted, fill_value=0.0)
     return whole
+
+
+def kept_by_run(batch: Batch, policy: str) -> pd.DataFrame:
+    """What each group keeps and its capacity under a policy, in USD, a row a run.
+
+    Columns are ``(kept_usd or capacity_usd, group)``.
+    """
+    columns = ["run", "policy", "group", "capacity_usd", *KEPT]
+    players = batch.frame("players", columns=columns)
+    players = players[players["policy"] == policy].astype({"group": str})
+    players["kept_usd"] = kept_usd(players)
+    values = ["kept_usd", "capacity_usd"]
+    found: pd.DataFrame = players.pivot(index="run", columns="group", values=values)
+    return found.fillna(0.0)
+
+
+KEPT = ("adl_loss_usd", "fees_usd", "slippage_usd", "venue_loss_usd")
+"""Columns of the table of players that :func:`kept_usd` needs."""
+
+
+def kept_usd(players: pd.DataFrame) -> pd.Series:
+    """What a group has because of the rule and the venue, in USD; mostly negative.
+
+    What it leaves the venue to pay, less what ADL takes from it against the mark or in
+    cash, less fees and slippage. Differences of it are gains.
+    """
+    paid = players["adl_loss_usd"] + players["fees_usd"] + players["slippage_usd"]
+    kept: pd.Series = players["venue_loss_usd"] - paid
+    return kept

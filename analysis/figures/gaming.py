@@ -32,7 +32,7 @@ COLOURS = {
 def draw_verdicts(
     table: pd.DataFrame, title: str = "Which rule can be gamed by which strategy?"
 ) -> Figure:
-    """The matrix of the contest itself: verdicts as colours, net gains as numbers.
+    """The matrix of the contest itself: verdicts as colours, gains as numbers.
 
     Parameters
     ----------
@@ -67,9 +67,9 @@ def draw_verdicts(
         if name in seen
     ]
     words = (
-        f"{_about(rows)} Numbers are net gains of the players in basis points of what they "
-        "could be asked for; % where 100 or more. Verdicts rest on intervals that hold for "
-        "all cells at once."
+        f"{_about(rows)} Numbers are gains of the players, costs paid, in basis points of "
+        "what they could be asked for; % where 100 or more. Verdicts rest on intervals "
+        "that hold for all cells at once."
     )
     style.finish(figure, words, handles)
     return figure

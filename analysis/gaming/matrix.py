@@ -54,27 +54,24 @@ def cost(pair: Pair) -> pd.Series:
     return per_capacity(pair, _cost(pair))
 
 
-def dodged(pair: Pair) -> pd.Series:
-    """What ADL takes less, less fees and slippage, per dollar of capacity.
-
-    Blind to what prices did to the players, and so much less noisy than the net gain.
-    """
-    return per_capacity(pair, -pair.change("players", "adl_loss_usd") - _cost(pair))
-
-
 def net(pair: Pair) -> pd.Series:
-    """What the players end up with more, all costs paid, per dollar of capacity."""
-    return per_capacity(pair, pair.change("players", "profit_usd"))
+    """The players' gain, see `abm.montecarlo.payoffs`, per dollar of capacity."""
+    return per_capacity(pair, pair.change("players", "kept_usd"))
 
 
 def gross(pair: Pair) -> pd.Series:
     """The same before fees and slippage."""
-    return per_capacity(pair, pair.change("players", "profit_usd") + _cost(pair))
+    return per_capacity(pair, pair.change("players", "kept_usd") + _cost(pair))
 
 
 def net_usd(pair: Pair) -> pd.Series:
-    """The net gain of all players together in a run, USD."""
-    return pair.change("players", "profit_usd")
+    """The gain of all players together in a run, USD."""
+    return pair.change("players", "kept_usd")
+
+
+def total_profit(pair: Pair) -> pd.Series:
+    """What the players' wealth grows more, for whatever reason, per dollar of capacity."""
+    return per_capacity(pair, pair.change("players", "profit_usd"))
 
 
 def left_to_venue(pair: Pair) -> pd.Series:
@@ -104,16 +101,16 @@ def residual_harm(pair: Pair) -> pd.Series:
 
 
 READINGS = (
-    Reading("gain", "verdict", "share", "Net gain", net),
+    Reading("gain", "verdict", "share", "Gain, net", net),
     Reading("harm", "verdict", "share", "Expected shortfall", harm),
     Reading("saved", "saved", "share", "ADL loss saved", saved),
-    Reading("dodged", "dodged", "share", "Saved less costs", dodged),
     Reading("gross", "gross", "share", "Gain before costs", gross),
     Reading("cost", "cost", "share", "Cost", cost),
     Reading("left", "left", "share", "Left to the venue", left_to_venue),
+    Reading("profit", "profit", "share", "Total profit", total_profit),
     Reading("honest", "honest", "share", "Honest traders pay", honest_pay),
     Reading("residual", "residual", "share", "Residual's shortfall", residual_harm),
-    Reading("gain_usd", "gain_usd", "usd", "Net gain of a run", net_usd),
+    Reading("gain_usd", "gain_usd", "usd", "Gain of a run", net_usd),
     Reading("honest_usd", "honest_usd", "usd", "Honest traders pay, a run", honest_pay_usd),
 )
 

@@ -95,9 +95,11 @@ def _in_short(contest: Contest, table: pd.DataFrame, least: Materiality) -> Sect
     wide = wide.reindex(contest.strategies)[list(rows["policy"].unique())].fillna("")
     shown = Table("verdicts", "Verdicts", wide, rows)
     note = (
-        "A gain is the players' change of wealth against the same seeds with nobody "
-        "playing, all fees and slippage paid, per dollar that they could have been asked "
-        f"for; it counts from {basis_points(least.gain)}. The harm is the change of the "
+        "A gain is what ADL takes less from the players than on the same seeds with "
+        "nobody playing, plus what they leave the venue to pay, less fees and slippage, "
+        "per dollar that they could have been asked for; it counts from "
+        f"{basis_points(least.gain)}. What prices did to them meanwhile stands in their "
+        "total profit, which no verdict rests on. The harm is the change of the "
         f"expected shortfall of the deficit (the mean of the worst {notation.share(TAIL)} "
         f"of runs); it counts from {notation.share(least.harm)} of it. Proof: the gain's "
         "upper end is below what counts. Self-defeating: the upper end is a loss that "
@@ -115,7 +117,7 @@ def _in_short(contest: Contest, table: pd.DataFrame, least: Materiality) -> Sect
 def _trade_offs(table: pd.DataFrame) -> Section:
     question = "What does gaming cost, and whom does it harm?"
     rows = first_share(table)
-    chosen = ("gain", "saved", "cost", "dodged", "gross", "left", "harm", "residual")
+    chosen = ("gain", "saved", "left", "cost", "profit", "harm", "residual")
     shown = _measures("gains", "Gains, costs and harm", rows, chosen)
     figure = draw_trade_offs(table, question)
     return Section(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abm.montecarlo.payoffs import kept_usd
 from abm.montecarlo.store import Batch, StoreError, read_index
 
 Floats = npt.NDArray[np.float64]
@@ -152,9 +153,10 @@ def by_run(batch: Batch) -> pd.DataFrame:
     players = players.fillna({"capacity_usd": 0.0})
     sums = players.groupby(["policy", "run", "group"], observed=True)[_AMOUNTS].sum()
     sums["profit_usd"] = sums["wealth_end_usd"] - sums["wealth_start_usd"]
+    sums["kept_usd"] = kept_usd(sums)
     wide = sums.unstack("group").swaplevel(axis=1)
     groups = ["players", OTHERS, MAKERS]
-    every = pd.MultiIndex.from_product([groups, [*_AMOUNTS, "profit_usd"]])
+    every = pd.MultiIndex.from_product([groups, [*_AMOUNTS, "profit_usd", "kept_usd"]])
     wide = wide.reindex(columns=every, fill_value=0.0)
     runs = batch.frame("runs", columns=["run", "policy", "failed", *_RUNS])
     runs = runs[~runs["failed"]].drop(columns="failed")

@@ -24,7 +24,8 @@ def matrix(contest: Contest, table: pd.DataFrame) -> str:
     if contest.question:
         console.print(contest.question)
     console.print(
-        "Gains are net of all costs, per dollar that the players could be asked for. "
+        "A gain is what ADL takes less from the players, plus what they leave the venue "
+        "to pay, less fees and slippage, per dollar that they could be asked for. "
         "Intervals hold for all cells at once with 95%.\n"
     )
     for (part, adopters), rows in table.groupby(["part", "adopters"], sort=True):
@@ -71,7 +72,14 @@ def _broken(name: str) -> str:
 
 def _block(rows: pd.DataFrame) -> Table:
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    for name in ("strategy", "policy", "net gain", "cost", "expected shortfall", "verdict"):
+    for name in (
+        "strategy",
+        "policy",
+        "gain, net",
+        "cost",
+        "expected shortfall",
+        "verdict",
+    ):
         shown.add_column(name, overflow="fold")
     for keys, row in rows.sort_values("gain", ascending=False).iterrows():
         strategy, policy = keys[0], keys[3]

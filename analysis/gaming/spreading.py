@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from abm.montecarlo.payoffs import kept_by_run
 from abm.montecarlo.store import Batch, read_index
 from analysis import notation
 from analysis.gaming.reading import OTHERS
@@ -106,27 +107,18 @@ def _mix(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Payoffs by group and the venue's levels, a row a run."""
     played, honest = Batch(folder / "played"), Batch(folder / "honest")
-    after, before = (_grown(batch, policy) for batch in (played, honest))
+    after, before = (kept_by_run(batch, policy) for batch in (played, honest))
     found = {}
     for group in groups:
-        if ("grown_usd", group) not in after:
+        if ("kept_usd", group) not in after:
             continue
-        gain = after["grown_usd", group] - before["grown_usd", group]
+        gain = after["kept_usd", group] - before["kept_usd", group]
         found[group] = ratio_parts(gain, before["capacity_usd", group].reindex(gain.index))
     earned = pd.DataFrame(found).dropna(how="all").reindex(columns=list(groups))
     runs = played.frame("runs", columns=["run", "policy", "failed", *LEVELS])
     runs = runs[(runs["policy"] == policy) & ~runs["failed"]].set_index("run")
     both = earned.index.intersection(runs.index)
     return earned.loc[both], runs.loc[both, list(LEVELS)]
-
-
-def _grown(batch: Batch, policy: str) -> pd.DataFrame:
-    columns = ["run", "policy", "group", "wealth_start_usd", "wealth_end_usd"]
-    players = batch.frame("players", columns=[*columns, "capacity_usd"])
-    players = players[players["policy"] == policy].astype({"group": str})
-    players["grown_usd"] = players["wealth_end_usd"] - players["wealth_start_usd"]
-    values = ["grown_usd", "capacity_usd"]
-    return players.pivot(index="run", columns="group", values=values).fillna(0.0)
 
 
 # --- words ------------------------------------------------------------------------------

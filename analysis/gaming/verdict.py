@@ -24,7 +24,7 @@ class Materiality:
     Attributes
     ----------
     gain : float
-        Net gain per dollar of capacity; 0.0001 is one basis point.
+        Gain per dollar of capacity, costs paid; 0.0001 is one basis point.
     harm : float
         Rise of the venue's expected shortfall, as a share of what it is without gaming.
     """
@@ -51,7 +51,7 @@ def verdict(gain: Interval, harm: Interval, least: Materiality) -> str:
     Parameters
     ----------
     gain : Interval
-        Of the net gain per dollar of capacity.
+        Per dollar of capacity, fees and slippage paid (`abm.montecarlo.payoffs`).
     harm : Interval
         Of the rise of the venue's expected shortfall, as a share of it.
     """

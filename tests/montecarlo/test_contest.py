@@ -50,11 +50,11 @@ def test_players_are_the_same_people_with_the_same_wealth_in_every_batch(folder:
             assert all((one == 0).all() for one in same)
 
 
-def test_payoffs_are_the_difference_of_the_growth_of_wealth(folder: Path):
+def test_payoffs_are_the_difference_of_what_is_kept(folder: Path):
     contest = open_contest(folder)
     match = contest.matches[1]
     found = payoffs(match.played, match.honest, "pro-rata", ["reset-entry"], ["split"])
-    expected = match.pair("pro-rata").change("players", "profit_usd")
+    expected = match.pair("pro-rata").change("players", "kept_usd")
     np.testing.assert_allclose(found.gain_usd[:, 0], expected)
     assert found.runs == list(expected.index)
     table = matrix(contest)

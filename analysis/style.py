@@ -225,6 +225,8 @@ def usd_axis(axis: Axis, label: str, log: bool = False) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: short_usd(value)))
     if log:
         log_ticks(axis)
+    elif is_card() and axis.axis_name == "x":
+        axis.set_major_locator(MaxNLocator(5))
 
 
 _CARD_TICKS = 7

@@ -226,8 +226,14 @@ def render(table: pd.DataFrame) -> str:
     console.print(
         f"{about['name']}: {runs} a policy, seeds from {about['first_seed']}. Beside each "
         "value its 95% interval. The worst haircut is the most that one account gave in a "
-        "run, as a share of its profit.\n"
+        "run, as a share of its profit."
     )
+    if table["pairs"].any():
+        console.print(
+            "Variance, less by: how many times as many runs it would take with seeds of "
+            "their own to know a difference as well."
+        )
+    console.print()
     if len(table) > _MOST_SIDE_BY_SIDE:
         console.print(_overview(table))
         console.print()
@@ -330,7 +336,7 @@ def findings(table: pd.DataFrame) -> list[str]:
     others = finished[finished["pairs"] > 0]
     if others.empty:
         return [_alone(finished.iloc[0])]
-    start = f"On the same seeds as {base}, "
+    start = f"On the same seeds as {notation.policy(base)}, "
     found = [f"{start}the mean deficit is {_stand(others, 'deficit', notation.usd)}."]
     paying = others[others["haircuts_mean"] != 0]
     if len(paying):
@@ -356,7 +362,8 @@ def _stand(
     for policy, apart in _differences(others, measure):
         where, how = _stand_of(apart, write, unit)
         brief = len(others) > _MOST_TOLD or not how
-        clauses.setdefault(where, []).append(policy if brief else f"{policy} ({how})")
+        name = notation.policy(policy)
+        clauses.setdefault(where, []).append(name if brief else f"{name} ({how})")
     return "; ".join(
         f"{where} under {notation.listing(names)}" for where, names in clauses.items()
     )

@@ -50,8 +50,8 @@ MEASURES = (
     Measure("deficit_usd", "Deficit", SOLVENCY, "usd", "low",
             "The most that was missing in a run: what had been covered before, plus what "
             "was missing then."),
-    Measure("covered_part", "Covered", SOLVENCY, "share", "high",
-            "The part of a run's deficit that ADL covered."),
+    Measure("covered_part", "Covered, mean run", SOLVENCY, "share", "high",
+            "The part of a run's deficit that ADL covered; all runs count alike."),
     Measure("residual_usd", "Residual", SOLVENCY, "usd", "low",
             "What was still missing at the end of a run."),
     Measure("has_residual", "Runs with a residual", SOLVENCY, "share", "low",
@@ -65,11 +65,14 @@ MEASURES = (
     Measure("uncoverable_waves", "Waves not coverable", SOLVENCY, "count", "low",
             "Waves in which profits could not pay, though equity could have."),
     Measure("haircut_usd", "Haircuts in all", BURDEN, "usd", "low",
-            "What all accounts gave in a run, against the mark of the moment."),
+            "What all accounts gave in a run, against the mark of the moment. What later "
+            "prices did to those who were closed is not in it."),
     Measure("largest_haircut_share", "Worst haircut of profit", BURDEN, "share", "low",
-            "The most that one account gave in a run, as a share of its profit."),
+            "The most that one account gave in a run, as a share of its profit: that of "
+            "its closed positions, or in cash what it had left and had given."),
     Measure("largest_equity_share", "Worst haircut of equity", BURDEN, "share", "low",
-            "The most that one account gave in a run, as a share of its equity."),
+            "The most that one account gave in a run, as a share of what its equity was "
+            "before it was first hit."),
     Measure("adl_accounts", "Accounts hit", BURDEN, "count", "low",
             "Accounts that a run's waves touched."),
     Measure("adl_notional_usd", "Closed by ADL", BURDEN, "usd", "low",
@@ -97,9 +100,10 @@ MEASURES = (
     Measure("undershoot_usd", "Undershoot", COST, "usd", "low",
             "What was needed and not covered, added up over waves."),
     Measure("utilisation", "Utilisation", COST, "number", "",
-            "What was taken over the least that had to be: the need, or all profits."),
+            "Profit of what was closed (or cash taken) over the least that had to be: "
+            "the need, or all profits if they are less."),
     Measure("excess_usd", "Excess", COST, "usd", "low",
-            "What was taken beyond the least that had to be, against the mark."),
+            "Profit of what was closed (or cash taken) less that least."),
     Measure("tracking_regret_usd", "Tracking regret", COST, "usd", "low",
             "How far what was taken lies from what was needed, added up over waves."),
     Measure("fairness_regret_usd", "Fairness regret", COST, "usd", "low",
@@ -117,15 +121,17 @@ MEASURES = (
     Measure("jump_per_usd", "Dollars moved a dollar", FORESIGHT, "number", "low",
             "The most that moves to others for each dollar of the tiny change."),
     Measure("accounts_left", "Accounts that left", RETENTION, "count", "low",
-            "Accounts that ADL hit and that closed everything and left."),
+            "Accounts that ADL hit and that had closed everything and left by the end."),
     Measure("accounts_rebuilt", "Accounts that rebuilt", RETENTION, "count", "",
             "Accounts that opened again what ADL had closed."),
     Measure("expected_churn", "Expected churn", RETENTION, "count", "low",
-            "Accounts that leave in the mean, by the hazard of their haircuts."),
+            "Accounts that leave sooner or later, in the mean, by the hazard that the "
+            "table `retention` gives to their haircuts."),
     Measure("fees_usd", "Fees in the run", RETENTION, "usd", "high",
             "What the venue earned while the run lasted."),
     Measure("retained_value_usd", "Retained value", RETENTION, "usd", "high",
-            "Fees expected over the stated horizon from those who stay."),
+            "Fees expected over the horizon of the table `retention` from those who "
+            "stay. Only haircuts drive accounts away, not that the venue is short."),
     Measure("retained_value_share", "Retained share", RETENTION, "share", "high",
             "Retained value as a share of the lifetime value without churn."),
     Measure("has_solvency_back", "Solvent again", RETENTION, "share", "high",
@@ -194,6 +200,12 @@ class Told:
             for one in MEASURES
             if one.column in found and found[one.column].notna().any()
         ]
+
+    @cached_property
+    def hitting(self) -> list[str]:
+        """The policies under which anybody was hit in any finished run."""
+        hits = self.values("adl_accounts")
+        return [name for name in self.policies if (hits[name] > 0).any()]
 
     def measure(self, column: str) -> Measure:
         """The measure of a column, whether or not this batch has it."""

@@ -137,6 +137,11 @@ _WRITERS: dict[str, Callable[[float], str]] = {
 }
 
 
+def policy(name: str) -> str:
+    """A policy as sentences name it: `none` is easily read as a word."""
+    return "none (no ADL)" if name == "none" else name
+
+
 def listing(items: list[str]) -> str:
     """A list in words: ``a``, ``a and b``, ``a, b and c``."""
     if len(items) < 2:

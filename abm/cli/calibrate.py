@@ -15,8 +15,8 @@ from abm.cli.running import (
     Scheduler,
     Seed,
     Workers,
+    compute,
     free_folder,
-    interruptible,
 )
 
 _TABLE = "targets.csv"
@@ -72,7 +72,6 @@ def calibrate(
         from abm.montecarlo.calibrate import run_calibration
         from abm.scenario import ScenarioError
         from abm.sweep import ranges_of
-        from abm.warm import warm_up
 
         given = {
             "targets": None if targets is None else str(targets), "runs": runs,
@@ -87,12 +86,8 @@ def calibrate(
                 f"{config}: calibration.over: is missing: give --over KEY=LOW:HIGH"
             )
         folder = out or free_folder(f"{loaded.base.name}-calibration")
-        warm_up(quiet=as_json)
-        with interruptible(folder):
-            run_calibration(
-                loaded, folder, overwrite=overwrite, workers=workers, scheduler=scheduler,
-                quiet=as_json,
-            )  # fmt: skip
+        how = {"overwrite": overwrite, "workers": workers, "scheduler": scheduler}
+        compute(run_calibration, loaded, folder, quiet=as_json, **how)
         command = f"adl calibrate {config} --targets {loaded.table.targets} --check"
         report_calibration(folder, as_json, figures, page, f"{command} --page {page}")
 

@@ -30,9 +30,9 @@ from abm.cli.running import (
     Scheduler,
     Seed,
     Workers,
+    compute,
     failures,
     free_folder,
-    interruptible,
     options_as_overrides,
 )
 
@@ -70,6 +70,9 @@ Share = Annotated[
 ]
 OnePolicy = Annotated[
     str | None, typer.Option("--policy", help="ADL policy; the first of run if not given.")
+]
+ReportRuns = Annotated[
+    int | None, typer.Option(min=5, help="Runs of what is reported, on other seeds.")
 ]
 GainBp = Annotated[
     float, typer.Option(min=0.0, help="Gain that counts, basis points of capacity.")
@@ -110,19 +113,16 @@ def run(
     with plain_errors():
         from abm import contest as loading
         from abm.montecarlo.contest import run_contest
-        from abm.warm import warm_up
 
         options = {"strategies": strategy, "adopters": adopters}
         loaded = loading.load(
             config, options_as_overrides(overrides, runs, seed, policy), options
         )
         folder = out or free_folder(loaded.name)
-        warm_up(quiet=as_json)
-        with interruptible(folder):
-            run_contest(
-                loaded, folder, overwrite=overwrite, workers=workers, minutes=minutes,
-                scheduler=scheduler, paranoid=paranoid, quiet=as_json,
-            )  # fmt: skip
+        compute(
+            run_contest, loaded, folder, quiet=as_json, overwrite=overwrite,
+            workers=workers, minutes=minutes, scheduler=scheduler, paranoid=paranoid,
+        )  # fmt: skip
         report_contest(folder, as_json, figures)
 
 
@@ -288,7 +288,6 @@ def spread(
     with plain_errors():
         from abm import crowd
         from abm.montecarlo.spread import run_spread
-        from abm.warm import warm_up
 
         options = {
             "strategies": strategy, "policy": policy, "shares": share, "runs": runs,
@@ -296,12 +295,8 @@ def spread(
         }  # fmt: skip
         question = crowd.load(config, "spread", overrides or (), options)
         folder = out or free_folder(f"{question.base.name}-spread")
-        warm_up(quiet=as_json)
-        with interruptible(folder):
-            run_spread(
-                question, folder, overwrite=overwrite, workers=workers, scheduler=scheduler,
-                quiet=as_json,
-            )  # fmt: skip
+        how = {"overwrite": overwrite, "workers": workers, "scheduler": scheduler}
+        compute(run_spread, question, folder, quiet=as_json, **how)
         report_spread(folder, as_json, figures)
 
 
@@ -339,9 +334,7 @@ def attack(
         int | None, typer.Option(min=1, help="Number of generations.")
     ] = None,
     runs: Annotated[int | None, typer.Option(min=2, help="Runs of a candidate.")] = None,
-    report_runs: Annotated[
-        int | None, typer.Option(min=5, help="Runs of what is reported, on other seeds.")
-    ] = None,
+    report_runs: ReportRuns = None,
     out: Out = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -359,7 +352,6 @@ def attack(
         from abm import crowd
         from abm import search as searches
         from abm.montecarlo.adversary import run_attack
-        from abm.warm import warm_up
 
         options = {
             "strategies": strategy, "policy": policy, "adopters": adopters,
@@ -368,12 +360,8 @@ def attack(
         }  # fmt: skip
         question = crowd.load(config, "attack", overrides or (), options)
         folder = out or free_folder(f"{question.base.name}-attack")
-        warm_up(quiet=as_json)
-        with interruptible(folder):
-            run_attack(
-                question, folder, overwrite=overwrite, workers=workers, scheduler=scheduler,
-                quiet=as_json,
-            )  # fmt: skip
+        how = {"overwrite": overwrite, "workers": workers, "scheduler": scheduler}
+        compute(run_attack, question, folder, quiet=as_json, **how)
         report_attack(folder, as_json)
 
 
@@ -404,9 +392,7 @@ def commit(
         list[str] | None, typer.Option(help="Column of the table of runs in USD.")
     ] = None,
     runs: Annotated[int | None, typer.Option(min=2, help="Runs of a setting.")] = None,
-    report_runs: Annotated[
-        int | None, typer.Option(min=5, help="Runs of what is reported, on other seeds.")
-    ] = None,
+    report_runs: ReportRuns = None,
     out: Out = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -424,7 +410,6 @@ def commit(
         from abm import crowd
         from abm import search as searches
         from abm.montecarlo.commitment import run_commitment
-        from abm.warm import warm_up
 
         options = {
             "strategies": strategy, "adopters": adopters, "candidates": candidates,
@@ -433,12 +418,8 @@ def commit(
         }  # fmt: skip
         question = crowd.load(config, "commit", overrides or (), options)
         folder = out or free_folder(f"{question.base.name}-commit")
-        warm_up(quiet=as_json)
-        with interruptible(folder):
-            run_commitment(
-                question, folder, overwrite=overwrite, workers=workers, scheduler=scheduler,
-                quiet=as_json,
-            )  # fmt: skip
+        how = {"overwrite": overwrite, "workers": workers, "scheduler": scheduler}
+        compute(run_commitment, question, folder, quiet=as_json, **how)
         report_commitment(folder, as_json)
 
 

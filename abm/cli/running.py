@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -215,7 +215,6 @@ def sweep(
     with plain_errors():
         from abm import sweep as loading
         from abm.montecarlo.sweeps import run_sweep
-        from abm.warm import warm_up
 
         options: dict[str, Any] = {}
         factors = loading.grid_of(grid or ()) | loading.ranges_of(ranges or ())
@@ -228,12 +227,8 @@ def sweep(
         )
         _check_measures(measure)
         folder = out or free_folder(loaded.name)
-        warm_up(quiet=as_json)
-        with interruptible(folder):
-            run_sweep(
-                loaded, folder, overwrite=overwrite, workers=workers, scheduler=scheduler,
-                quiet=as_json,
-            )  # fmt: skip
+        how = {"overwrite": overwrite, "workers": workers, "scheduler": scheduler}
+        compute(run_sweep, loaded, folder, quiet=as_json, **how)
         _report_sweep(folder, tuple(measure or _MEASURES), as_json)
 
 
@@ -270,11 +265,20 @@ def _report_sweep(folder: Path, measures: tuple[str, ...], as_json: bool) -> Non
 def _run(scenario: Scenario, folder: Path, how: dict[str, Any]) -> Batch:
     from abm.montecarlo.plan import Plan
     from abm.montecarlo.runner import run_batch
+
+    batch: Batch = compute(run_batch, Plan.of(scenario), folder, **how)
+    return batch
+
+
+def compute(
+    begin: Callable[..., Any], what: Any, folder: Path, *, quiet: bool, **how: Any
+) -> Any:
+    """Begin something in a folder, kernels ready; Ctrl-C keeps what is whole."""
     from abm.warm import warm_up
 
-    warm_up(quiet=how["quiet"])
+    warm_up(quiet=quiet)
     with interruptible(folder):
-        return run_batch(Plan.of(scenario), folder, **how)
+        return begin(what, folder, quiet=quiet, **how)
 
 
 @contextmanager
@@ -301,13 +305,10 @@ def _run_study(
     """Run every variant of a study and say what each changes."""
     from abm import study
     from abm.montecarlo.study import run_study
-    from abm.warm import warm_up
 
     loaded = study.load(config, given)
     folder = out or free_folder(loaded.name)
-    warm_up(quiet=as_json)
-    with interruptible(folder):
-        run_study(loaded, folder, **how)
+    compute(run_study, loaded, folder, **how)
     _report_study(folder, as_json, figures)
 
 

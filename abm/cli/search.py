@@ -14,8 +14,8 @@ from abm.cli.running import (
     Overwrite,
     Scheduler,
     Workers,
+    compute,
     free_folder,
-    interruptible,
 )
 
 
@@ -67,7 +67,6 @@ def search(
     with plain_errors():
         from abm import search as loading
         from abm.montecarlo.search import run_search
-        from abm.warm import warm_up
 
         options: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
         if over:
@@ -76,12 +75,8 @@ def search(
             options["objectives"] = loading.objectives_of(objective)
         loaded = loading.load(config, overrides or (), options)
         folder = out or free_folder(loaded.base.name)
-        warm_up(quiet=as_json)
-        with interruptible(folder):
-            run_search(
-                loaded, folder, overwrite=overwrite, workers=workers, scheduler=scheduler,
-                quiet=as_json,
-            )  # fmt: skip
+        how = {"overwrite": overwrite, "workers": workers, "scheduler": scheduler}
+        compute(run_search, loaded, folder, quiet=as_json, **how)
         report_search(folder, as_json, figures)
 
 

@@ -163,7 +163,10 @@ def _handles(series: Sequence[_Series], has_able: bool) -> list[Any]:
 
 
 def _explanation(payers: Payers) -> str:
-    words = f"{payers.runs} runs taken together; thin lines are 95% intervals. "
+    words = (
+        f"The first {payers.runs} runs, whose decisions are kept, taken together; thin "
+        "lines are 95% intervals. "
+    )
     if payers.by_contracts:
         words += (
             "Where contracts are closed, money is the loss against the mark by being "

@@ -35,13 +35,15 @@ def worst_haircuts(told: Told, _: Lazy) -> Answer:
         paying = values.loc[:, (values > 0).any()]
         measure = told.measure(column)
         reading += words.ranking(paying, measure, f"mean worst haircut of {what}")
-    idle = [name for name in told.policies if not told.values("adl_accounts")[name].any()]
+    idle = [name for name in told.policies if name not in told.hitting]
     if idle:
         reading.append(f"Nothing was taken from anybody under {words.names(idle)}.")
     table = tables.of_several("worst-haircut", "Worst haircuts by policy", given)
     note = (
         "Boxes hold the middle half of runs, whiskers the middle 90%. The haircut is what "
-        "one account lost in a run by ADL, against the mark of that moment."
+        "one account lost in a run by ADL, against the mark of that moment. Profits of the "
+        "crash can exceed the equity that an account had before, or fall short of it: the "
+        "two shares need not go together."
     )
     return Section("worst-haircut", question, reading, figures, [table], note)
 

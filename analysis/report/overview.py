@@ -11,11 +11,12 @@ import pandas as pd
 from analysis import intervals, notation, trilemma
 from analysis.figures.dots import draw_dots
 from analysis.figures.fronts import Goal, draw_front
-from analysis.measures import GROUPS, Told
+from analysis.measures import GROUPS, Told, sum_up
 from analysis.report import tables, words
 from analysis.report.section import Missing, Section, Table
 
 COUNTS = (
+    "deficit_usd",
     "residual_usd",
     "largest_haircut_share",
     "largest_equity_share",
@@ -25,6 +26,8 @@ COUNTS = (
     "retained_value_usd",
 )
 """The counts on which policies are held against each other first."""
+_OF_HITS = set(COUNTS[2:])
+"""Those on which whoever does nothing is best: only policies that hit anybody compete."""
 
 _PARTS = {"trigger": "When", "severity": "How much", "eligibility": "Who can pay",
           "seniority": "From which capital", "allocation": "How it is shared",
@@ -37,22 +40,25 @@ def in_short(told: Told) -> Section:
     counts = [known[name] for name in COUNTS if name in known and known[name].better]
     reading = _general(told)
     if len(told.policies) > 1 and len(told.finished):
+        reading += _idle(told)
         reading += [
             _one_count(told, one.column) for one in counts if _differs(told, one.column)
         ]
-    reading += _why(told)
-    shown, marks = {}, {}
+    reading += [*_why(told), *_why_one(told)]
+    shown, marks, parts = {}, {}, {}
     for one in counts:
-        table = told.summary.xs(one.column, level="measure").reindex(told.policies)
+        table = parts[one.column] = told.of(one.column)
+        held = sum_up(_competing(told, one.column), one.better)
+        table["stand"] = held["stand"].reindex(table.index, fill_value="")
         shown[one.label] = tables.cells(table, one.unit)
         marks |= {(str(p), one.label): tables.MARKS[s] for p, s in table["stand"].items()
                   if s in tables.MARKS}  # fmt: skip
-    names = [one.column for one in counts]
-    data = told.summary.reset_index()
+    table = pd.concat(parts, names=["measure"]) if parts else told.summary
+    data = table.reset_index()
     scores = Table("in-short", "Means over runs, with 95% intervals", pd.DataFrame(shown),
-                   data[data["measure"].isin(names)], marks, is_open=True)  # fmt: skip
+                   data, marks, is_open=True)  # fmt: skip
     return Section("in-short", "Which policy is better, on which count?", reading, {},
-                   [scores, _rules(told)], _MARKS_TOLD)  # fmt: skip
+                   [scores, _rules(told), _vocabulary()], _MARKS_TOLD)  # fmt: skip
 
 
 _MARKS_TOLD = (
@@ -61,8 +67,48 @@ _MARKS_TOLD = (
 )
 
 
+def _competing(told: Told, column: str) -> pd.DataFrame:
+    """A count's values, of the policies that compete on it."""
+    values = told.values(column)
+    return values[told.hitting] if column in _OF_HITS and told.hitting else values
+
+
+def _idle(told: Told) -> list[str]:
+    """Who hits nobody, and so is left out where doing nothing would win."""
+    idle = [name for name in told.policies if name not in told.hitting]
+    if not idle or not told.hitting:
+        return []
+    it = "it is" if len(idle) == 1 else "they are"
+    return [
+        f"{words.names(idle)} hit nobody: {it} left out where accounts hit, and what they "
+        "gave or did, are compared, since doing nothing would be best there."
+    ]
+
+
+_WORDS = {
+    "wave": "One or more calls of ADL with at most the scenario's pause between them.",
+    "mark": "The price that positions are valued at.",
+    "vault": "The venue's backstop: it takes over positions that the book could not close, "
+             "with capital of its own.",
+    "takeover": "A position that goes to the vault, at maintenance or bankruptcy.",
+    "deficit": "What is missing once an account, or the vault, owes more than it has.",
+    "residual": "What is still missing at the end of a run.",
+    "haircut": "What one account gives in ADL.",
+    "severity": "The part of the deficit that a call asks for.",
+    "strike": "A tick of the clock at which the venue looks whether it is short.",
+    "light": "What a venue shows an account beforehand: how near it stands to ADL.",
+    "survivor": "The largest profit that is left after a wave (PTSR and PMR).",
+    "flipper": "A trader who undoes at once what ADL did to it.",
+}  # fmt: skip
+
+
+def _vocabulary() -> Table:
+    shown = pd.DataFrame({"Meaning": _WORDS.values()}, pd.Index(_WORDS, name="word"))
+    return Table("words", "What the words mean", shown, shown.reset_index())
+
+
 def _differs(told: Told, column: str) -> bool:
-    means = told.values(column).mean().dropna()
+    means = _competing(told, column).mean().dropna()
     return len(means) > 1 and bool((means != means.iloc[0]).any())
 
 
@@ -85,7 +131,7 @@ def _general(told: Told) -> list[str]:
 def _one_count(told: Told, column: str) -> str:
     """Who is best in one measure, in a sentence or two."""
     measure = next(one for one in told.measures if one.column == column)
-    said = words.ranking(told.values(column), measure, "mean")
+    said = words.ranking(_competing(told, column), measure, "mean")
     return f"{measure.label}: {_lower(measure.meaning)} {' '.join(said)}"
 
 
@@ -98,7 +144,7 @@ def _why(told: Told) -> list[str]:
     """What the settlement explains: contracts take the venue's position away, cash not."""
     settle = {name: _rule(table.get("settlement")) for name, table in _parts(told).items()}
     contracts = [name for name, rule in settle.items() if rule == "contracts"]
-    cash = [name for name, rule in settle.items() if rule == "cash"]
+    cash = [n for n, rule in settle.items() if rule == "cash" and n in told.hitting]
     if not contracts or not cash:
         return []
     deficits = told.values("deficit_usd")
@@ -116,6 +162,20 @@ def _why(told: Told) -> list[str]:
         f"position off the venue, rules that take cash ({words.names(cash)}) leave it "
         f"there while prices move. On the same seeds a run's deficit is {size} {more} "
         "under the cash rules, in the mean over them."
+    ]
+
+
+def _why_one(told: Told) -> list[str]:
+    """What the allocation explains: a queue takes from one after the other."""
+    rules = {name: _rule(table.get("allocation")) for name, table in _parts(told).items()}
+    queues = [name for name in told.hitting if rules.get(name) == "queue"]
+    rest = [name for name in told.hitting if rules.get(name, "queue") != "queue"]
+    if not queues or not rest:
+        return []
+    return [
+        f"Why, of a single account: a queue ({words.names(queues)}) takes all that one "
+        f"position can give before it asks the next; the others ({words.names(rest)}) ask "
+        "many at once for a part each."
     ]
 
 
@@ -211,7 +271,10 @@ def _front_told(told: Told, standings: list[trilemma.Standing], measures) -> lis
     if ideal:
         found.append(f"{words.names(ideal)} is best in all three, so here is no trilemma.")
     else:
-        best = [f"{means[m.column].idxmin()} in {m.label.lower()}" for m in measures]
+        best = [
+            f"{notation.policy(str(means[m.column].idxmin()))} in {m.label.lower()}"
+            for m in measures
+        ]
         found.append(f"No policy is best in all three: {notation.listing(best)}.")
     return found
 
@@ -247,20 +310,27 @@ def _regime_told(told: Told, regimes: pd.DataFrame) -> str:
         ]
         others = f"By policy: {'; '.join(parts)}."
     return (
-        f"Regime: under {policy} a run's mean deficit is {deficit} and its mean fee "
-        f"revenue {fees}; the difference is {notation.usd(apart.mean)} ({ends}), "
-        f"{verdict}. {others}{_pace(told, row)}"
+        f"Regime: under {notation.policy(policy)} a run's mean deficit is {deficit} and "
+        f"its mean fee revenue {fees}; the difference is {notation.usd(apart.mean)} "
+        f"({ends}), {verdict}. {others}{_pace(told, regimes)}"
     )
 
 
-def _pace(told: Told, row: pd.Series) -> str:
+def _pace(told: Told, regimes: pd.DataFrame) -> str:
     """How long the venue earns a mean deficit at the pace of its runs, of one crash."""
     episodes = int(told.batch.scenario.get("episodes", {}).get("count", 1))
-    if episodes > 1 or not row["fees"][0] > 0:
+    if episodes > 1 or not all(fees[0] > 0 for fees in regimes["fees"]):
         return ""
     duration = float(told.batch.scenario["time"]["duration_s"])
-    earned = notation.duration(duration * row["deficit"][0] / row["fees"][0])
-    return f" At the pace of the run, the fees of {earned} pay for one mean deficit."
+    rows = zip(regimes["deficit"], regimes["fees"], strict=True)
+    earned = pd.Series([duration * d[0] / f[0] for d, f in rows], regimes.index)
+    least, most = (notation.policy(str(n)) for n in (earned.idxmin(), earned.idxmax()))
+    low, high = (notation.duration(one) for one in (earned.min(), earned.max()))
+    under = f" under {least}" if least != most else ""
+    rest = f", of {high} under {most}" if least != most else ""
+    return (
+        f" At the pace of the run, the fees of {low} pay for one mean deficit{under}{rest}."
+    )
 
 
 _VERDICTS = {"structural": "structural", "covered": "outside", "open": "cannot be told"}
@@ -280,8 +350,8 @@ def _standing_table(told: Told, standings: list[trilemma.Standing], measures) ->
         {m.label: tables.cells(told.of(m.column), m.unit) for m in measures}
     ).reindex([one.policy for one in standings])
     shown["On the front"] = ["yes" if one.on_front else "no" for one in standings]
-    shown["Beaten by"] = [words.names(one.beaten_by) or "none" for one in standings]
-    sure = [words.names(one.clearly_beaten_by) or "none" for one in standings]
+    shown["Beaten by"] = [words.names(one.beaten_by) or "-" for one in standings]
+    sure = [words.names(one.clearly_beaten_by) or "-" for one in standings]
     shown["Clearly beaten by"] = sure
     data = pd.DataFrame(
         {"policy": one.policy, "on_front": one.on_front,
@@ -322,7 +392,10 @@ def _regime_table(regimes: pd.DataFrame) -> Table:
 
 def _trilemma_note(measures) -> str:
     names = notation.listing(
-        [f"{m.label.lower()} ({m.meaning[:-1].lower()})" for m in measures]
+        [
+            f"{m.label.lower()} ({_lower(m.meaning.rstrip('.').split('. ')[0])})"
+            for m in measures
+        ]
     )
     return (
         f"Solvency, fairness and revenue are measured by {names}. Bars are 95% intervals. "

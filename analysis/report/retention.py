@@ -24,7 +24,8 @@ def value(told: Told, _: Lazy) -> Answer:
         return Missing(question, "the batch holds no values of retention")
     kept = told.of("retained_value_share", "high")
     reading = words.ranking(
-        told.values("retained_value_share"), told.measure("retained_value_share"),
+        told.values("retained_value_share")[told.hitting],
+        told.measure("retained_value_share"),
         "mean share of lifetime value that is retained",
     )  # fmt: skip
     label = "Retained share of lifetime value"

@@ -87,6 +87,7 @@ def covered(told: Told, _: Lazy) -> Answer:
             f"In no run anything was missing under {words.names(never)}; with this many "
             f"runs that may still happen in up to {bound} of runs."
         )
+    reading += [*_came_back(parts), *_vault_told(told)]
     given = tables.of_several("covered", "Residuals by policy", {
         "Mean residual": (residual, "usd"),
         "Runs with a residual": (left, "share"),
@@ -97,6 +98,34 @@ def covered(told: Told, _: Lazy) -> Answer:
         "back is not missing any more. Bars are 95% intervals over runs."
     )
     return Section("covered", question, reading, figures, [given], note)
+
+
+def _came_back(parts: pd.DataFrame) -> list[str]:
+    """Where prices did away with a deficit that ADL did not cover."""
+    found = parts["prices came back"].dropna().sort_values(ascending=False)
+    most = [str(name) for name in found.index[found > 0.05]]
+    if not most:
+        return []
+    span = notation.span(notation.share(found[most[-1]]), notation.share(found[most[0]]))
+    return [
+        f"Under {words.names(most)} prices that came back did away with {span} of what had "
+        "been missing."
+    ]
+
+
+def _vault_told(told: Told) -> list[str]:
+    """Where the vault ends with more than it had: it keeps what cash had been paid for."""
+    ends, begins = told.values("vault_end_usd"), told.values("vault_start_usd")
+    more = [n for n in told.hitting if ends[n].mean() > 1.05 * begins[n].mean()]
+    if not more:
+        return []
+    values = ends[more].mean().sort_values()
+    span = notation.span(*(notation.usd(values.iloc[end]) for end in (0, -1)))
+    return [
+        f"The vault, which begins with {notation.usd(begins[more[0]].mean())}, ends with "
+        f"{span} under {words.names(more)}: it is paid while prices are low, keeps the "
+        "positions, and gains when prices come back."
+    ]
 
 
 _TIMES = (10, 30, 60, 120, 300, 600, 1800, 3600, 14_400, 86_400)

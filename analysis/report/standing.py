@@ -77,8 +77,10 @@ def departures(told: Told, _: Lazy) -> Answer:
     left = told.of("accounts_left", "low")
     hit = told.values("adl_accounts")
     part = told.values("accounts_left") / hit.where(hit > 0)
-    reading = words.ranking(told.values("accounts_left"), told.measure("accounts_left"),
-                            "mean number of accounts that leave")  # fmt: skip
+    reading = words.ranking(
+        told.values("accounts_left")[told.hitting], told.measure("accounts_left"),
+        "mean number of accounts that leave",
+    )  # fmt: skip
     share = sum_up(part.dropna(axis="columns", how="all"))
     if len(share):
         low, high = share["value"].idxmin(), share["value"].idxmax()

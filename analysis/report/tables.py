@@ -30,9 +30,9 @@ def of_several(
     name: str, caption: str, parts: Mapping[str, tuple[pd.DataFrame, str]]
 ) -> Table:
     """Several values a policy: by label a table of values and its unit."""
-    shown = pd.DataFrame(
-        {label: cells(table, unit) for label, (table, unit) in parts.items()}
-    )
+    columns = {label: cells(table, unit) for label, (table, unit) in parts.items()}
+    order = next(iter(parts.values()))[0].index
+    shown = pd.DataFrame(columns).reindex(order).fillna(notation.UNDEFINED)
     data = pd.concat(
         {label: table for label, (table, _) in parts.items()}, names=["measure"]
     ).reset_index()

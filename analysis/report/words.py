@@ -47,7 +47,8 @@ def ranking(values: pd.DataFrame, measure: Measure, what: str = "") -> list[str]
         return [f"The {name} is not known under any policy."]
     means = values.mean()
     if len(means) == 1:
-        return [f"Under {means.index[0]} the {name} is {_value(values, 0, measure)}."]
+        only = notation.policy(str(means.index[0]))
+        return [f"Under {only} the {name} is {_value(values, 0, measure)}."]
     if (means == means.iloc[0]).all():
         size = notation.writer(measure.unit)(means.iloc[0])
         return [f"The {name} is the same under all policies: {size}."]
@@ -57,7 +58,8 @@ def ranking(values: pd.DataFrame, measure: Measure, what: str = "") -> list[str]
     apart = against(values, best)
     groups = _groups(apart, best)
     first = "lowest" if low else "highest"
-    lead = f"The {name} is {first} under {best}: {_value(values, place, measure)}"
+    size = _value(values, place, measure)
+    lead = f"The {name} is {first} under {notation.policy(best)}: {size}"
     if groups["same"]:
         lead += f", and the same under {names(groups['same'])}"
     found = [f"{lead}."]
@@ -99,18 +101,18 @@ def _apart(apart: dict[str, Difference], measure: Measure, low: bool) -> str:
         ends = sorted((abs(one.low), abs(one.high)))
         told[name] = bracketed(abs(one.mean), *ends, write)
     if len(apart) <= _MOST_NAMED:
-        parts = [f"{name} by {said}" for name, said in told.items()]
+        parts = [f"{notation.policy(name)} by {said}" for name, said in told.items()]
         return f"It is clearly {how} under {notation.listing(parts)}."
     last = max(apart, key=lambda name: abs(apart[name].mean))
     return (
         f"It is clearly {how} under {len(apart)} others, {'most' if low else 'least'} "
-        f"under {last}: by {told[last]}."
+        f"under {notation.policy(last)}: by {told[last]}."
     )
 
 
 def names(policies: list[str]) -> str:
     """A list of policies in words, the first few if they are many."""
-    if len(policies) <= 2 * _MOST_NAMED:
-        return notation.listing(policies)
-    rest = len(policies) - _MOST_NAMED
-    return f"{', '.join(policies[:_MOST_NAMED])} and {rest} others"
+    said = [notation.policy(name) for name in policies]
+    if len(said) <= 2 * _MOST_NAMED:
+        return notation.listing(said)
+    return f"{', '.join(said[:_MOST_NAMED])} and {len(said) - _MOST_NAMED} others"

@@ -201,7 +201,9 @@ def page(
         f"# Calibration: {targets['title']}",
         f"{verdict(table)} Entries in range in every moment: {', '.join(ids[ids].index)}.",
         f"Written by `{command}`: scenario `{batch.name}` (SHA-256 "
-        f"`{manifest['scenario_sha256']}`), policy `{batch.policies[0]}`, seeds {seeds}.",
+        f"`{manifest['scenario_sha256']}`), policy `{batch.policies[0]}`, seeds {seeds}. "
+        "The table says how the scenario's values do; where they were chosen with an eye "
+        "on some of these seeds, by hand or by a fit, it is no test out of sample.",
         *(f"![Targets and simulated moments]({name})" for name in pictures),
         "A moment is simulated as its mean over runs, or (\\*) its median where tails are "
         "so heavy that means do not settle; the interval is that of the mean or the "

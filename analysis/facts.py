@@ -154,7 +154,8 @@ def _gaussian_ratio(tables: Tables) -> pd.Series:
 
 
 def _mean_correlation(one: Floats) -> float:
-    return float(np.nanmean([estimators.autocorrelation(one, lag) for lag in range(1, 6)]))
+    found = np.array([estimators.autocorrelation(one, lag) for lag in range(1, 6)])
+    return float(found[np.isfinite(found)].mean()) if np.isfinite(found).any() else np.nan
 
 
 def _clustering(one: Floats) -> float:

@@ -140,21 +140,21 @@ def draw_trade_offs(
     ]
     words = (
         f"{_about(rows)} Means; intervals stand in the tables. Axes of gain and cost are "
-        "linear within 1 bp and logarithmic beyond."
+        "linear within 10 bp and logarithmic beyond."
     )
     style.finish(figure, words, handles)
     return figure
 
 
 def _symlog(axis: Axis, axes: Axes, label: str) -> None:
-    """Linear within a basis point, logarithmic beyond."""
+    """Linear within ten basis points, logarithmic beyond."""
     scale = axes.set_yscale if axis is axes.yaxis else axes.set_xscale
-    scale("symlog", linthresh=1e-4, linscale=0.6)
+    scale("symlog", linthresh=1e-3, linscale=0.8)
     axis.set_label_text(label)
     axis.set_major_formatter(FuncFormatter(lambda value, _: basis_points(value)))
     low, high = axis.get_view_interval()
     ticks = [
-        s * 10.0**k for s in (-1, 1) for k in range(-4, 3) if low <= s * 10.0**k <= high
+        s * 10.0**k for s in (-1, 1) for k in range(-3, 3) if low <= s * 10.0**k <= high
     ]
     axis.set_ticks([0.0, *ticks])
     axis.set_minor_locator(NullLocator())

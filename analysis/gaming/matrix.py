@@ -19,7 +19,7 @@ from analysis.gaming import verdict as verdicts
 from analysis.gaming.reading import OTHERS, Contest, Match, Pair
 from analysis.gaming.simultaneous import Means, simultaneous
 from analysis.gaming.verdict import Materiality
-from analysis.intervals import LEVEL, Interval, ratio_parts
+from analysis.intervals import LEVEL, Interval, mean_interval, ratio_parts
 
 Floats = npt.NDArray[np.float64]
 
@@ -184,6 +184,43 @@ def matrix(
         for row in found.itertuples()
     ]  # fmt: skip
     return found
+
+
+ALL = "all policies"
+_POOLED = {"harm": harm, "honest": honest_pay}
+
+
+def pooled(contest: Contest) -> pd.DataFrame:
+    """What the venue and the honest traders lose in the mean over strategies.
+
+    Every strategy moves all later prices by chance in a way of its own, so the mean over
+    strategies is known better than any of them.
+
+    Returns
+    -------
+    DataFrame
+        One row a part, share of adopters and policy (the index), and one for all policies
+        together: the means of `harm` and `honest` of :data:`READINGS`, and the ends
+        ``_low`` and ``_high`` of their 95% intervals, each by itself.
+    """
+    parts: dict[tuple[int, float, str], list[pd.DataFrame]] = {}
+    for match, policy in contest.cells():
+        pair = match.pair(policy)
+        found = pd.DataFrame({name: of(pair) for name, of in _POOLED.items()})
+        for key in (policy, ALL):
+            parts.setdefault((match.part, match.adopters, key), []).append(found)
+    rows = {}
+    for key, cells in parts.items():
+        row: dict[str, float] = {}
+        for name in _POOLED:
+            told = pd.concat([cell[name] for cell in cells], axis=1)
+            # Where nobody pays, there is no share of it that changes.
+            means = told.dropna(axis=1, how="all").mean(axis=1).dropna().to_numpy(float)
+            row[name] = means.mean() if len(means) else np.nan
+            row[f"{name}_low"], row[f"{name}_high"] = mean_interval(means)
+        rows[key] = row
+    index = pd.MultiIndex.from_tuples(rows, names=["part", "adopters", "policy"])
+    return pd.DataFrame(list(rows.values()), index)
 
 
 def _facts(match: Match, policy: str, pair: Pair) -> dict[str, object]:

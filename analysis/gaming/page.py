@@ -19,7 +19,7 @@ from analysis.figures.gaming import (
     first_share,
 )
 from analysis.gaming import attacks, commitments, readings, spreading
-from analysis.gaming.matrix import READINGS, TAIL, matrix
+from analysis.gaming.matrix import READINGS, TAIL, matrix, pooled
 from analysis.gaming.reading import Contest, open_contest
 from analysis.gaming.verdict import Materiality
 from analysis.gaming.words import basis_points, between
@@ -82,7 +82,7 @@ def _answers(
     yield _in_short(contest, table, least)
     yield _trade_offs(table)
     yield _who_pays(table)
-    yield _at_which_share(table, least)
+    yield _at_which_share(table, pooled(contest), least)
     yield from _spreads(contest.folder)
     yield from _attacks(contest.folder, least)
     yield from _commitments(contest.folder)
@@ -134,15 +134,40 @@ def _who_pays(table: pd.DataFrame) -> Section:
     return Section("honest", question, readings.honest(rows), {}, [shown])
 
 
-def _at_which_share(table: pd.DataFrame, least: Materiality) -> Section | Missing:
+def _at_which_share(
+    table: pd.DataFrame, together: pd.DataFrame, least: Materiality
+) -> Section | Missing:
     question = "Does gaming change the venue, and at which share would it?"
     figure = draw_shares(table, question)
-    reading = readings.mass(table, least)
+    reading = readings.mass(table, together, least)
+    given = [_together(together)]
+    note = (
+        "Intervals of means over strategies hold each by itself: of twenty that change "
+        "nothing one would look as if it did."
+    )
     if figure is None:
-        return Section("mass", question, reading)
+        return Section("mass", question, reading, {}, given, note)
     rows = pd.concat(by_share(table).values())
     shown = _measures("shares", "By share of players", rows, ("gain", "harm", "honest"))
-    return Section("mass", question, reading, {question: figure}, [shown])
+    return Section("mass", question, reading, {question: figure}, [shown, *given], note)
+
+
+def _together(together: pd.DataFrame) -> Table:
+    """What gaming changes in the mean over strategies, a row a share and policy."""
+    heads = {"harm": "Expected shortfall", "honest": "Honest traders pay"}
+    rows = together.reset_index()
+    shown = pd.DataFrame(
+        {
+            head: [
+                f"{notation.signed(basis_points(one))}\n{between(low, high)}"
+                for one, low, high in rows[[name, f"{name}_low", f"{name}_high"]].to_numpy()
+            ]
+            for name, head in heads.items()
+        }
+    )
+    names = [f"{row.policy}, {row.adopters:.1%}" for row in rows.itertuples()]
+    shown.index = pd.Index(names, name="policy and players")
+    return Table("pooled", "In the mean over strategies", shown, rows)
 
 
 def _measures(

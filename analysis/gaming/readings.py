@@ -8,6 +8,7 @@ import pandas as pd
 from analysis import notation
 from analysis.figures.gaming import by_share
 from analysis.gaming import verdict as verdicts
+from analysis.gaming.matrix import ALL
 from analysis.gaming.verdict import VERDICTS, Materiality
 from analysis.gaming.words import basis_points, value
 from analysis.report.words import names
@@ -101,8 +102,17 @@ def honest(rows: pd.DataFrame) -> list[str]:
     return found
 
 
-def mass(table: pd.DataFrame, least: Materiality) -> list[str]:
-    """Whether so few players change the venue, and from which share on they would."""
+def mass(table: pd.DataFrame, together: pd.DataFrame, least: Materiality) -> list[str]:
+    """Whether so few players change the venue, and from which share on they would.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What :func:`analysis.gaming.matrix.matrix` gives.
+    together : DataFrame
+        What :func:`analysis.gaming.matrix.pooled` gives.
+    least : Materiality
+    """
     rows = table.reset_index()
     rows = rows[rows["part"] == rows["part"].min()]
     share = rows["adopters"].iloc[0]
@@ -118,8 +128,37 @@ def mass(table: pd.DataFrame, least: Materiality) -> list[str]:
         f"A rise of {counts} or more is ruled out in {len(bounded)} of {len(rows)} cells "
         f"and sure in {len(harmed)}."
     ]
+    found += _in_the_mean(together)
     for (strategy, policy), cell in by_share(table).items():
         found.append(_threshold(strategy, policy, cell, least))
+    return found
+
+
+def _in_the_mean(together: pd.DataFrame) -> list[str]:
+    """What gaming changes in the mean over strategies, at every share, and by policy."""
+    found = []
+    for (_, adopters), rows in together.groupby(level=["part", "adopters"], sort=False):
+        row = rows.xs(ALL, level="policy").iloc[0]
+        if np.isfinite(row["harm_low"]):
+            found.append(
+                f"With {notation.share(adopters)} playing, in the mean over strategies and "
+                f"policies the expected shortfall changes by "
+                f"{value(row, 'harm', notation.share)}, and what honest traders pay by "
+                f"{value(row, 'honest', notation.share)}."
+            )
+    rows = together.drop(index=ALL, level="policy").reset_index()
+    rows = rows[(rows["part"] == rows["part"].min())]
+    rows = rows[rows["adopters"] == rows["adopters"].iloc[0]]
+    for word, clear in (("more", rows["harm_low"] > 0), ("less", rows["harm_high"] < 0)):
+        said = [
+            f"{row['policy']} by {value(row, 'harm', notation.share)}"
+            for _, row in rows[clear].iterrows()
+        ]
+        if said:
+            found.append(
+                f"In the mean over strategies the shortfall is clearly {word} under "
+                f"{notation.listing(said)}."
+            )
     return found
 
 

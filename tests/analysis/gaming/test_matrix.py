@@ -10,7 +10,7 @@ import pytest
 
 from abm.montecarlo.store import StoreError
 from analysis.gaming import verdict as verdicts
-from analysis.gaming.matrix import TAIL, matrix, tail_parts
+from analysis.gaming.matrix import ALL, TAIL, matrix, pooled, tail_parts
 from analysis.gaming.reading import open_contest
 from analysis.gaming.render import matrix as render
 from analysis.intervals import expected_shortfall
@@ -59,6 +59,23 @@ def test_every_verdict_is_found_where_it_belongs(table: pd.DataFrame):
     assert _cell(table, "dodge", "pro-rata")["verdict"] == verdicts.HARMLESS
     assert _cell(table, "hide", "queue")["verdict"] == verdicts.SELF_DEFEATING
     assert _cell(table, "hide", "pro-rata")["verdict"] == verdicts.PROOF
+
+
+def test_the_mean_over_strategies_is_that_of_what_was_put_in(tmp_path: Path):
+    contest = open_contest(make_contest(tmp_path / "made", EFFECTS, shares=(0.01, 0.02)))
+    together = pooled(contest)
+    for share, size in ((0.01, 1.0), (0.02, 2.0)):
+        rows = together.loc[(0, share)]
+        expected = {"queue": 0.1 * size, "pro-rata": 0.0, ALL: 0.05 * size}
+        assert rows["harm"].to_dict() == pytest.approx(expected, abs=1e-9)
+        # Honest traders pay what players gain and their costs, of the 100 that they paid.
+        gains = {"queue": 0.0, "pro-rata": 2.5e-3 * size, ALL: 1.25e-3 * size}
+        for name, gain in gains.items():
+            paid = 1e3 * (gain + 2e-4) / 100.0
+            row = rows.loc[name]
+            # The noise of a run is 1e-4 of what honest traders pay.
+            assert row["honest"] == pytest.approx(paid, abs=1e-4)
+            assert 1e-5 < row["honest_high"] - row["honest_low"] < 2e-4
 
 
 def test_noise_makes_the_runs_say_nothing(tmp_path: Path):

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from abm.scenario import BUILT_IN_POLICIES
 
 FIVE = str(Path(__file__).parent.parent / "configs" / "waves" / "five-accounts.toml")
 MINIMAL = str(Path(__file__).parent.parent / "configs" / "minimal.toml")
+STUDIES = sorted((Path(MINIMAL).parent / "studies").glob("*.toml"))
 
 
 def adl(*words):
@@ -395,3 +397,19 @@ def test_a_sweep_says_what_matters_and_is_gone_on_with(tmp_path):
     bad = adl("sweep", MINIMAL, *words, "--measure", "joy")
     assert bad.exit_code == 2
     assert "--measure joy: must be one of" in bad.stderr
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_check_knows_what_a_study_asks(path):
+    result = adl("check", path)
+    assert result.exit_code == 0, result.output
+    asked = set(tomllib.loads(path.read_text())) - {"extends"}
+    assert asked <= set(tomllib.loads(result.output))
+
+
+def test_check_names_what_is_wrong_in_a_table_that_asks(tmp_path):
+    config = tmp_path / "mine.toml"
+    config.write_text(f'extends = "{MINIMAL}"\n[commit]\ncandidates = 1\n')
+    result = adl("check", config)
+    assert result.exit_code == 2
+    assert "commit.candidates = 1" in result.stderr

@@ -79,10 +79,15 @@ def print_table(rows: list[list[str]], *, left: int = 1) -> None:
 def load(config: Path, overrides: list[str] | None) -> Scenario:
     """The scenario, with its policies and strategies known to compose."""
     from abm import scenario as scenarios
+
+    return composed(scenarios.load(config, overrides or ()), config)
+
+
+def composed(scenario: Scenario, config: Path) -> Scenario:
+    """A scenario whose policies and strategies are known to compose."""
     from abm.adl.compose import PRESETS, CompositionError, compose
     from abm.gaming.strategies import build_strategy
 
-    scenario = scenarios.load(config, overrides or ())
     for name in scenario.run.policies:
         try:
             if name in scenario.policies:

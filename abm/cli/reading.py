@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +16,7 @@ from abm.cli.common import (
     RunDir,
     Set,
     app,
+    composed,
     fail,
     load,
     plain_errors,
@@ -54,15 +57,43 @@ def check(
             return
         if config.suffix == ".py":
             fail(f"check {config}: must name a function in it: {config}:FUNCTION")
-        scenario = load(config, overrides)
+        scenario, questions = _with_questions(config, overrides)
         if population:
             _print_population(scenario, as_json)
-        elif as_json:
-            print_json(scenario.resolved())
+            return
+        found = scenario.resolved() | questions
+        if as_json:
+            print_json(found)
         else:
             from abm.toml_out import to_toml
 
-            typer.echo(to_toml(scenario.resolved()))
+            typer.echo(to_toml(found))
+
+
+def _with_questions(
+    config: Path, overrides: list[str] | None
+) -> tuple[Scenario, dict[str, Any]]:
+    """A scenario, and the tables of its file that ask for more than one batch.
+
+    Each of these is checked by whoever reads it when it is run.
+    """
+    from abm import calibration, contest, crowd, search, study, sweep
+    from abm import scenario as scenarios
+
+    loaders: dict[str, Callable[..., Any]] = {
+        "study": study.load, "sweep": sweep.load, "search": search.load,
+        "contest": contest.load, "calibration": calibration.load,
+    }  # fmt: skip
+    for name in ("spread", "attack", "commit"):
+        loaders[name] = partial(crowd.load, what=name)
+    data = scenarios.read(config)
+    questions = {name: data.pop(name) for name in loaders if name in data}
+    if not questions:
+        return load(config, overrides), {}
+    for name in questions:
+        loaders[name](config, overrides=overrides or ())
+    scenario = scenarios.from_mapping(data, overrides or (), str(config))
+    return composed(scenario, config), questions
 
 
 def _print_population(scenario: Scenario, as_json: bool) -> None:

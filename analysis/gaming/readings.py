@@ -65,6 +65,7 @@ def trade_offs(rows: pd.DataFrame) -> list[str]:
             f"Most of its ADL loss saves {saved['strategy']} under {saved['policy']}: "
             f"{value(saved, 'saved')} of capacity."
         )
+    found += _total_profit(rows)
     clear = rows[rows["harm_low"] > 0.0]
     if clear.empty:
         found.append("No strategy raises the venue's expected shortfall for sure.")
@@ -74,6 +75,22 @@ def trade_offs(rows: pd.DataFrame) -> list[str]:
             f"The venue's expected shortfall rises most with {worst['strategy']} under "
             f"{worst['policy']}: {value(worst, 'harm', notation.share)}."
         )
+    return found
+
+
+def _total_profit(rows: pd.DataFrame) -> list[str]:
+    """With which strategies players end richer or poorer for sure, prices included."""
+    found = []
+    policies = rows["policy"].nunique()
+    for word, sure in (("richer", rows["profit_low"] > 0.0),
+                       ("poorer", rows["profit_high"] < 0.0)):  # fmt: skip
+        many = rows[sure].groupby("strategy", sort=False).size()
+        said = [f"{name} under {count} of {policies}" for name, count in many.items()]
+        if said:
+            found.append(
+                f"With what prices did to them, players end {word} for sure with "
+                f"{notation.listing(said)} policies."
+            )
     return found
 
 

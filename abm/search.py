@@ -203,6 +203,11 @@ class Search:
             "block": block,
         }  # fmt: skip
         data["run"].pop("stop", None)
+        # Of every candidate's run a row is looked at; all else would fill gigabytes.
+        data["outputs"] |= {
+            "paths_of_first_runs": 0, "audit_of_first_runs": 0,
+            "counterfactual_of_first_runs": 0,
+        }  # fmt: skip
         return scenarios.from_mapping(data, source="search")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +36,6 @@ from abm.montecarlo.foresight import Looks
 from abm.montecarlo.horizons import Case
 from abm.montecarlo.plan import Block, Plan
 from abm.scenario import Scenario
-from abm.world import Array
 
 
 @functools.cache
@@ -52,7 +51,17 @@ def code_sha256() -> str:
 
 def run_one(
     plan: Plan, run: int, policies: list[Policy], paranoid: bool = False
-) -> Iterator[dict[str, pa.Table]]:
+) -> list[dict[str, pa.Table]]:
+    """Run one seed under every policy: the tables of each, in the order of `policies`."""
+    whole: dict[str, dict[str, pa.Table]] = {}
+    for policy, part in run_parts(plan, run, policies, paranoid):
+        whole.setdefault(policy, {}).update(part)
+    return list(whole.values())
+
+
+def run_parts(
+    plan: Plan, run: int, policies: list[Policy], paranoid: bool = False
+) -> Iterator[tuple[str, dict[str, pa.Table]]]:
     """Run one seed under every policy; the past until the first wave is shared.
 
     Unless somebody plays a strategy that looks at the policy: then they differ from the
@@ -60,8 +69,10 @@ def run_one(
 
     Yields
     ------
-    dict
-        The tables of each policy's run, in the order of `policies`.
+    (str, dict)
+        A policy and tables of its run, in the order of `policies`. Where a run is held
+        against a fork, which can only be made once all policies are through, its horizons
+        come by themselves at the end, so that no more than one run's tables are held.
     """
     scenario = plan.scenario
     outputs = scenario.outputs
@@ -90,13 +101,20 @@ def run_one(
     except StrategyError as error:
         for policy in policies:
             failed = _Ran.failed(policy, plan, run, str(error))
-            yield _as_tables(failed, None, world.markets.specs["unit"], run)
+            yield policy.name, _as_tables(failed, run)
         return
-    found = [_under(policy, past, plan, run, names, begun, looks) for policy in policies]
-    fork = _fork_under(others[0], past, scenario, found) if others else None
-    unit = world.markets.specs["unit"]
-    for each in found:
-        yield _as_tables(each, fork, unit, run)
+    cases: dict[str, Case] = {}
+    for policy in policies:
+        ran = _under(policy, past, plan, run, names, begun, looks)
+        if ran.case is not None:
+            cases[policy.name] = ran.case
+        part = _as_tables(ran, run)
+        del ran
+        yield policy.name, part
+    fork = _fork_under(others[0], past, scenario, cases) if others else None
+    for name, case in cases.items():
+        columns = horizons.columns_of(case, fork, world.markets.specs["unit"])
+        yield name, {"horizons": tables.as_table("horizons", columns, run, name)}
 
 
 class _Ran(NamedTuple):
@@ -158,13 +176,13 @@ def _under(
 
 
 def _fork_under(
-    other: Policy, past: Engine, scenario: Scenario, found: Sequence[_Ran]
+    other: Policy, past: Engine, scenario: Scenario, cases: Mapping[str, Case]
 ) -> Lookout | None:
     """Run on under another policy, as far as the others want to be held against it.
 
     None if that policy is refused.
     """
-    lookout = Lookout(horizons.asked([each.case for each in found if each.case]))
+    lookout = Lookout(horizons.asked(list(cases.values())))
     if not lookout.asked:
         return None
     engine = past.fork(other)
@@ -176,14 +194,9 @@ def _fork_under(
     return lookout
 
 
-def _as_tables(
-    ran: _Ran, fork: Lookout | None, unit: Array, run: int
-) -> dict[str, pa.Table]:
-    columns = dict(ran.columns)
-    if ran.case is not None:
-        columns["horizons"] = horizons.columns_of(ran.case, fork, unit)
+def _as_tables(ran: _Ran, run: int) -> dict[str, pa.Table]:
     return {
-        name: tables.as_table(name, columns.get(name, {}), run, ran.policy)
+        name: tables.as_table(name, ran.columns.get(name, {}), run, ran.policy)
         for name in store.SCHEMAS
     }
 
@@ -232,9 +245,10 @@ def compute_block(plan: Plan, block: Block, paranoid: bool = False) -> Computed:
     policies = [policy_of(plan.scenario, name) for name in plan.policies]
     files, runs = Encoder(), []
     for run in block.runs:
-        for part in run_one(plan, run, policies, paranoid):
+        for _, part in run_parts(plan, run, policies, paranoid):
             files.add(part)
-            runs.append(part["runs"])
+            if "runs" in part:
+                runs.append(part["runs"])
     rows = pa.concat_tables(runs)
     failed = int(sum(rows["failed"].to_pylist()))
     return Computed(failed, files.finish(), watched_values(plan, rows))

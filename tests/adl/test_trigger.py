@@ -261,7 +261,7 @@ def test_a_batch_gives_a_policy_the_same_results_in_any_company():
     plain, alarmed = compose("pro-rata", PRESETS["pro-rata"]), _alarmed()
     together = list(run_one(plan, 0, [plain, alarmed]))
     for i, policy in enumerate((plain, alarmed)):
-        alone = next(run_one(plan, 0, [policy]))
+        (alone,) = run_one(plan, 0, [policy])
         for name, table in alone.items():
             # How much past is shared is a matter of the company.
             ours, theirs = (

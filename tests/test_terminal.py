@@ -33,6 +33,8 @@ def test_the_bar_tells_rate_and_remaining_time_and_an_interrupt_how_to_go_on(tmp
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
+        # Whoever runs the tests in the background has interrupts ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     os.close(theirs)
     # Two of 5,000 runs done, time spent, time left, and runs a second or seconds a run.

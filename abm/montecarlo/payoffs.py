@@ -1,10 +1,7 @@
 """What groups of traders gained by playing: the same seeds with and without.
 
-A gain is what the rule and the venue let a group keep more than on the same seed with
-nobody playing: what ADL takes less from it, plus what it leaves the venue to pay, less
-fees and slippage. What prices do to the group meanwhile is no part of it: any change of
-the order flow moves all later prices, and over a crash that is many times as much, for
-better or worse, as what a rule takes.
+A gain is how much more a group keeps (`abm.montecarlo.store.kept`) than on the same seed
+with nobody playing.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from abm.montecarlo.store import Batch
+from abm.montecarlo.store import Batch, kept_by_run
 
 Floats = NDArray[np.float64]
 
@@ -78,32 +75,3 @@ def _by_run(batch: Batch, policy: str, groups: Sequence[str]) -> pd.DataFrame:
     wanted = pd.MultiIndex.from_product([["kept_usd", "capacity_usd"], groups])
     whole: pd.DataFrame = found.reindex(columns=wanted, fill_value=0.0)
     return whole
-
-
-def kept_by_run(batch: Batch, policy: str) -> pd.DataFrame:
-    """What each group keeps and its capacity under a policy, in USD, a row a run.
-
-    Columns are ``(kept_usd or capacity_usd, group)``.
-    """
-    columns = ["run", "policy", "group", "capacity_usd", *KEPT]
-    players = batch.frame("players", columns=columns)
-    players = players[players["policy"] == policy].astype({"group": str})
-    players["kept_usd"] = kept_usd(players)
-    values = ["kept_usd", "capacity_usd"]
-    found: pd.DataFrame = players.pivot(index="run", columns="group", values=values)
-    return found.fillna(0.0)
-
-
-KEPT = ("adl_loss_usd", "fees_usd", "slippage_usd", "venue_loss_usd")
-"""Columns of the table of players that :func:`kept_usd` needs."""
-
-
-def kept_usd(players: pd.DataFrame) -> pd.Series:
-    """What a group has because of the rule and the venue, in USD; mostly negative.
-
-    What it leaves the venue to pay, less what ADL takes from it against the mark or in
-    cash, less fees and slippage. Differences of it are gains.
-    """
-    paid = players["adl_loss_usd"] + players["fees_usd"] + players["slippage_usd"]
-    kept: pd.Series = players["venue_loss_usd"] - paid
-    return kept

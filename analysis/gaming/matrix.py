@@ -55,7 +55,7 @@ def cost(pair: Pair) -> pd.Series:
 
 
 def net(pair: Pair) -> pd.Series:
-    """The players' gain, see `abm.montecarlo.payoffs`, per dollar of capacity."""
+    """The players' gain, see `abm.montecarlo.store.kept`, per dollar of capacity."""
     return per_capacity(pair, pair.change("players", "kept_usd"))
 
 

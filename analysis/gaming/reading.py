@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from abm.montecarlo.payoffs import kept_usd
-from abm.montecarlo.store import Batch, StoreError, read_index
+from abm.montecarlo.store import Batch, StoreError, kept_usd, read_index
 
 Floats = npt.NDArray[np.float64]
 

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from abm.montecarlo.payoffs import kept_by_run
-from abm.montecarlo.store import Batch, read_index
+from abm.montecarlo.store import Batch, kept_by_run, read_index
 from analysis import notation
 from analysis.gaming.reading import OTHERS
 from analysis.gaming.replicator import (

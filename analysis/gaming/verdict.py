@@ -51,7 +51,7 @@ def verdict(gain: Interval, harm: Interval, least: Materiality) -> str:
     Parameters
     ----------
     gain : Interval
-        Per dollar of capacity, fees and slippage paid (`abm.montecarlo.payoffs`).
+        Per dollar of capacity, fees and slippage paid (`abm.montecarlo.store.kept`).
     harm : Interval
         Of the rise of the venue's expected shortfall, as a share of it.
     """

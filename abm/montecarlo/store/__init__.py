@@ -16,6 +16,7 @@ from abm.montecarlo.store.folder import (
     write_block,
     write_manifest,
 )
+from abm.montecarlo.store.kept import kept_by_run, kept_usd
 
 __all__ = [
     "COLUMNS",
@@ -26,6 +27,8 @@ __all__ = [
     "create",
     "damage",
     "file_hash",
+    "kept_by_run",
+    "kept_usd",
     "locked",
     "manifest_hash",
     "numeric_columns",

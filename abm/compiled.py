@@ -15,6 +15,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -88,6 +89,26 @@ def _compile(function: Function, *, forceinline: bool) -> Function:
     return cast(Function, compiled)
 
 
+def _mark_of_whole() -> Path:
+    """A file that is there once all kernels of this copy of the package are compiled.
+
+    numba looks a kernel up by the path and the time stamp of its source, so another copy
+    of the same sources, or the same one checked out afresh, finds nothing in the folder.
+    """
+    digest = hashlib.sha256()
+    root = Path(__file__).parent
+    for source in sorted(root.rglob("*.py")):
+        if b"abm.compiled import" in source.read_bytes():
+            digest.update(f"{source} {source.stat().st_mtime_ns}".encode())
+    return CACHE_FOLDER / f"whole-{digest.hexdigest()[:16]}"
+
+
 def is_cold() -> bool:
-    """True if no kernel of this version was ever compiled on this machine."""
-    return not any(CACHE_FOLDER.rglob("*.nbi"))
+    """True if this copy of the package was not yet compiled whole on this machine."""
+    return not _mark_of_whole().exists()
+
+
+def note_whole() -> None:
+    """Tell later runs that all kernels are compiled, where anything can be kept."""
+    with suppress(OSError):
+        _mark_of_whole().touch()

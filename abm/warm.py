@@ -33,15 +33,16 @@ _TINY = {
 
 
 def warm_up(quiet: bool = False) -> None:
-    """Load every kernel, compiling those that no run on this machine has compiled yet.
+    """Compile every kernel, unless that is done: then each is loaded when it is used.
 
     Parameters
     ----------
     quiet : bool
         Say nothing, whatever is compiled.
     """
-    cold = compiled.is_cold()
-    if cold and not quiet:
+    if not compiled.is_cold():
+        return
+    if not quiet:
         print(
             "Compiling the simulation kernels (once a version, under a minute)...",
             file=sys.stderr,
@@ -50,27 +51,26 @@ def warm_up(quiet: bool = False) -> None:
     begun = time.perf_counter()
     others = [warm_up_step, warm_up_adl, warm_up_sharing, warm_up_playing]
     stages = [*_market_stages(), *others]
-    bar = tqdm(
-        total=len(stages), unit="stage", disable=None if cold and not quiet else True
-    )
-    with bar, _helper(cold) as finish_helper:
+    bar = tqdm(total=len(stages), unit="stage", disable=True if quiet else None)
+    with bar, _helper() as finish_helper:
         for stage in stages:
             if stage is warm_up_step:
                 finish_helper()
             stage()
             bar.update()
-    if cold and not quiet:
+    compiled.note_whole()
+    if not quiet:
         print(f"Compiled in {time.perf_counter() - begun:.0f} s.", file=sys.stderr)
 
 
 @contextmanager
-def _helper(cold: bool) -> Iterator[Callable[[], object]]:
+def _helper() -> Iterator[Callable[[], object]]:
     """A second process that compiles what the market does not need, into the same cache.
 
     Gives a function that waits for it. Without it, or if it fails, this process compiles
     all: what it finds in the cache it only loads.
     """
-    if not cold or (os.cpu_count() or 1) < 2:
+    if (os.cpu_count() or 1) < 2:
         yield lambda: None
         return
     code = (

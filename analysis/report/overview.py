@@ -11,7 +11,7 @@ import pandas as pd
 from analysis import intervals, notation, trilemma
 from analysis.figures.dots import draw_dots
 from analysis.figures.fronts import Goal, draw_front
-from analysis.measures import GROUPS, Told, sum_up
+from analysis.measures import GROUPS, Told, stands
 from analysis.report import tables, words
 from analysis.report.section import Missing, Section, Table
 
@@ -48,8 +48,9 @@ def in_short(told: Told) -> Section:
     shown, marks, parts = {}, {}, {}
     for one in counts:
         table = parts[one.column] = told.of(one.column)
-        held = sum_up(_competing(told, one.column), one.better)
-        table["stand"] = held["stand"].reindex(table.index, fill_value="")
+        values = _competing(told, one.column)
+        stand = pd.Series(stands(values, one.better), values.columns)
+        table["stand"] = stand.reindex(table.index, fill_value="")
         shown[one.label] = tables.cells(table, one.unit)
         marks |= {(str(p), one.label): tables.MARKS[s] for p, s in table["stand"].items()
                   if s in tables.MARKS}  # fmt: skip

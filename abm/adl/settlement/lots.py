@@ -25,7 +25,7 @@ from abm.adl.settlement.base import (
 from abm.adl.sharing.rounding import ROUNDINGS
 from abm.adl.wave import Wave
 from abm.arithmetic import floor_fraction, fraction_of
-from abm.compiled import inlined, kernel
+from abm.compiled import inlined, inlined_kernel, kernel
 from abm.units import PPM, ppm
 from abm.venue.ledger import book_lots, move_cash
 from abm.world import (
@@ -346,7 +346,7 @@ def _pair(
     return count
 
 
-@inlined
+@inlined_kernel
 def _part(value: int, size: int, lots: int) -> int:
     """Value of `size` lots at the price of a position, also where it has fewer lots."""
     return _product(size // lots, value) + fraction_of(value, size % lots, lots)

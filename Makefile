@@ -38,7 +38,7 @@ PAPER := runs/paper
 paper: install
 	$(BIN)/adl run configs/oct10.toml --out $(PAPER)/oct10 --overwrite
 	cp $(PAPER)/oct10/figures/one-run.png docs/one-run.png
-	$(BIN)/adl calibrate configs/oct10-fitted.toml --targets configs/targets/oct10.toml --check --out $(PAPER)/calibration --overwrite --page docs/calibration.md
+	$(BIN)/adl calibrate configs/oct10-full.toml --targets configs/targets/oct10.toml --check --out $(PAPER)/calibration --overwrite --page docs/calibration.md
 	$(BIN)/adl facts configs/oct10.toml --runs 20 --out $(PAPER)/facts-oct10 --overwrite --into docs/facts.md
 	cp $(PAPER)/facts-oct10/facts.png docs/figures/facts-oct10.png
 	$(BIN)/adl facts configs/calm.toml --set time.duration_s=7200 --runs 20 --out $(PAPER)/facts-calm --overwrite --into docs/facts.md

@@ -20,6 +20,8 @@ FLOORS = (
         "prices",
         "extent",
         "lasting",
+        "markets",
+        "population",
         "scenario",
         "enlarge",
         "study",

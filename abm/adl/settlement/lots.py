@@ -25,7 +25,7 @@ from abm.adl.settlement.base import (
 from abm.adl.sharing.rounding import ROUNDINGS
 from abm.adl.wave import Wave
 from abm.arithmetic import floor_fraction, fraction_of
-from abm.compiled import inlined, inlined_kernel, kernel
+from abm.compiled import inlined, kernel
 from abm.units import PPM, ppm
 from abm.venue.ledger import book_lots, move_cash
 from abm.world import (
@@ -317,13 +317,7 @@ def _pair(
             size = left if is_surplus else min(left, wanted)
             row = bankrupt[k]
             fill = fills[count]
-            fill.market = payer.market
-            fill.account = payer.account
-            fill.bankrupt = INSURANCE_ACCOUNT if is_surplus else row.account
-            fill.lots = size if payer.lots > 0 else -size
-            fill.held = payer.lots
-            fill.cost = payer.cost
-            fill.collateral = 0
+            _begin(fill, payer, size, INSURANCE_ACCOUNT if is_surplus else row.account)
             if mode == _ENTRY:
                 # As the ledger takes the cost out, fill by fill.
                 fill.value = fraction_of(cost, size, held)
@@ -346,7 +340,19 @@ def _pair(
     return count
 
 
-@inlined_kernel
+@inlined
+def _begin(fill: Any, payer: Any, size: int, bankrupt: int) -> None:
+    """Write down what is closed and who meet in a fill; its value is still to be told."""
+    fill.market = payer.market
+    fill.account = payer.account
+    fill.bankrupt = bankrupt
+    fill.lots = size if payer.lots > 0 else -size
+    fill.held = payer.lots
+    fill.cost = payer.cost
+    fill.collateral = 0
+
+
+@inlined
 def _part(value: int, size: int, lots: int) -> int:
     """Value of `size` lots at the price of a position, also where it has fewer lots."""
     return _product(size // lots, value) + fraction_of(value, size % lots, lots)

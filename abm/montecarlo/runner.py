@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -297,7 +297,7 @@ def _compute_in_pool(
 @contextmanager
 def worker_pool(
     workers: int | None,
-) -> Iterator[Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]]:
+) -> Iterator[Callable[..., Iterator[Any]]]:
     """A `map` that computes in processes, one a core if None; in this one if only one."""
     workers = workers or os.cpu_count() or 1
     if workers == 1:

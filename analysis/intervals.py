@@ -175,7 +175,7 @@ def quantile_interval(
 def binomial_quantile(level: float, trials: int, chance: float) -> int:
     """The least number of hits that is not exceeded with probability `level` or more.
 
-    As ``scipy.stats.binom.ppf``, which takes longer to load than a table to compute.
+    As ``scipy.stats.binom.ppf``, which takes longer to load than a comparison to compute.
     """
     hits = max(math.ceil(special.bdtrik(level, trials, chance)), 0)
     enough = hits > 0 and special.bdtr(hits - 1, trials, chance) >= level

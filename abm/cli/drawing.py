@@ -40,7 +40,7 @@ def drawn_aside(batch: Batch, wanted: bool) -> Iterator[Callable[[], list[Path]]
     if not wanted:
         yield list
         return
-    from abm.montecarlo.runner import worker_pool
+    from abm.montecarlo.pool import worker_pool
     from analysis import gallery
 
     groups = gallery.groups(batch)

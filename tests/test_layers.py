@@ -146,6 +146,18 @@ def test_analysis_loads_without_the_simulation():
     )
 
 
+def test_a_run_is_begun_without_what_only_figures_and_few_policies_need():
+    code = (
+        "import sys, abm.adl.compose, abm.gaming.strategies, abm.montecarlo.runner, "
+        "abm.warm, abm.cli.drawing, analysis.gallery, analysis.comparison; "
+        "sys.exit(any(name in sys.modules for name in "
+        "('matplotlib', 'seaborn', 'scipy.stats', 'scipy.optimize', 'mesa')))"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    )
+
+
 def test_nothing_imports_itself_in_a_circle_when_loaded():
     names = {name for name, _ in modules("abm")} | {name for name, _ in modules("analysis")}
     graph = {

@@ -19,11 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.wave import BANKRUPT, Wave
+from abm.measures.ranks import kendall, spearman
 from abm.world import NONE, Array
 
 Floats = NDArray[np.float64]
@@ -201,26 +201,6 @@ def judge(before: Shown, after: Came) -> Predictability:
         brier=brier(before.lights, after.touched),
         coverage=coverage(before.stated[after.touched], after.loss[after.touched]),
     )
-
-
-def spearman(shown: ArrayLike, came: ArrayLike) -> float:
-    """Spearman's rank correlation; NaN if either does not vary."""
-    first, last = np.asarray(shown, float), np.asarray(came, float)
-    if not (_varies(first) and _varies(last)):
-        return float("nan")
-    return float(np.corrcoef(stats.rankdata(first), stats.rankdata(last))[0, 1])
-
-
-def kendall(shown: ArrayLike, came: ArrayLike) -> float:
-    """Kendall's tau-b, which allows for ties; NaN if either does not vary."""
-    first, last = np.asarray(shown, float), np.asarray(came, float)
-    if not (_varies(first) and _varies(last)):
-        return float("nan")
-    return float(stats.kendalltau(first, last).statistic)
-
-
-def _varies(values: Floats) -> bool:
-    return len(values) > 1 and bool(np.ptp(values) > 0.0)
 
 
 def brier(probability: ArrayLike, happened: ArrayLike) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pandas as pd
@@ -40,6 +41,30 @@ class Page:
     raw: dict[str, pd.DataFrame]
 
 
+def check(out: Path) -> None:
+    """Refuse, before any work, a page that could not be written.
+
+    Raises
+    ------
+    StoreError
+        If it could not.
+    """
+    if out.is_dir():
+        raise StoreError(f"{out}: is a folder: name a file, such as {out}/report.html")
+    try:
+        for folder in (out.parent, _tables(out)):
+            there = next(place for place in (folder, *folder.parents) if place.exists())
+            TemporaryFile(dir=there).close()
+        if out.is_file():
+            out.open("a").close()
+    except OSError as error:
+        raise StoreError(f"{out}: cannot be written: {error.strerror}") from None
+
+
+def _tables(out: Path) -> Path:
+    return out.with_name(f"{out.stem}-tables")
+
+
 def write(page: Page, out: Path) -> Path:
     """Write the page to `out` and its tables as CSV into the folder ``STEM-tables``.
 
@@ -48,7 +73,7 @@ def write(page: Page, out: Path) -> Path:
     StoreError
         If a file cannot be written.
     """
-    folder = out.with_name(f"{out.stem}-tables")
+    folder = _tables(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in all_tables(page):

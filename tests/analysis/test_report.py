@@ -21,7 +21,7 @@ from abm.montecarlo.store import COLUMNS, Batch, StoreError
 from analysis import fund, notation, style
 from analysis.figures import draw_deficits
 from analysis.measures import Told
-from analysis.report import cost, dominance, markets, solvency
+from analysis.report import cost, dominance, markets, solvency, writing
 from analysis.report.asked import Lazy
 from analysis.report.drawing import DARK, inline
 from analysis.report.section import Missing, Section
@@ -305,6 +305,28 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert len(done.stderr.splitlines()) == 1
     assert names in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("out", ["taken/x.html", "taken/deep/x.html", "y.html"])
+def test_a_report_that_could_not_be_written_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+):
+    make_batch(tmp_path / "a", ["p"], 1, runs=[finished(0, "p", 1.0)])
+    (tmp_path / "taken").write_text("a file, and no folder")
+    (tmp_path / "y-tables").write_text("the same")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(writing, "build", None)
+    before = sorted(tmp_path.rglob("*"))
+    done = CliRunner().invoke(app, ["report", "a", "--out", out])
+    assert done.exit_code == 2
+    assert done.stderr == f"adl: {out}: cannot be written: Not a directory\n"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_report_is_written_over_an_old_one_and_into_new_folders(tmp_path: Path):
+    results = Results(make_batch(tmp_path, ["p"], 1, runs=[finished(0, "p", 1.0)]).folder)
+    first = results.report(tmp_path / "new" / "er" / "out.html").read_bytes()
+    assert results.report(tmp_path / "new" / "er" / "out.html").read_bytes() == first
 
 
 def test_results_write_their_report(tmp_path: Path):

@@ -284,7 +284,8 @@ def _recovery(
     given: Retention, episodes: Sequence[Episode], standings: Sequence[Array]
 ) -> dict[str, float]:
     """The clocks of solvency and of revenue, from the looks at how the venue stood."""
-    looks = np.concatenate(standings)
+    # Told the type of the records, numpy does not compare their fields pair by pair.
+    looks = np.concatenate(standings, dtype=standings[0].dtype)
     time_s = looks["at_ms"] / 1000.0
     starts = np.searchsorted(looks["at_ms"], [one.begun_ms for one in episodes]).tolist()
     purses = np.maximum(looks["insurance"], 0) + np.maximum(looks["vault"], 0)

@@ -33,7 +33,7 @@ KINDS = {
 }
 """Columns of the audit that hold accounts, and those that hold their kinds."""
 
-_RUNGS = np.array([*RUNG_NAMES, "unwind"])
+_RUNGS = np.array([*RUNG_NAMES, "unwind"], object)
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,10 @@ class Names:
     def of(cls, scenario: Scenario) -> Names:
         """Names of a scenario's markets and kinds, as arrays to index with numbers."""
         markets = scenario.all_markets()
+        # Of strings as objects, tables are made twice as fast as of numpy's own.
         return cls(
-            markets=np.array(list(markets)),
-            kinds=np.array([*w.HOUSE_KINDS, *scenario.kinds]),
+            markets=np.array(list(markets), object),
+            kinds=np.array([*w.HOUSE_KINDS, *scenario.kinds], object),
             tick_usd=np.array([market.tick_usd for market in markets.values()]),
         )
 
@@ -141,7 +142,10 @@ def of_calls(
     """
     if burdens is None:
         burdens = [burden_of(call, policy) for call in calls]
-    calls = [replace(call, summary=summarise(call, policy)) for call in calls]
+    calls = [
+        call if call.summary else replace(call, summary=summarise(call, policy))
+        for call in calls
+    ]
     haircuts, waves = _haircuts(calls, policy, kind), _waves(calls, policy)
     return {
         "adl_fills": _stack([_fills(call, names, kind) for call in calls]),
@@ -164,7 +168,7 @@ def as_table(name: str, columns: Columns, run: int, policy: str) -> pa.Table:
         if field.name == "run":
             arrays.append(pa.array(np.full(length, run)))
         elif field.name == "policy":
-            arrays.append(pa.array([policy] * length, field.type))
+            arrays.append(pa.repeat(pa.scalar(policy, field.type), length))
         elif field.name in columns:
             arrays.append(pa.array(columns[field.name], field.type))
         else:
@@ -229,7 +233,8 @@ def _paid(call: Call, policy: Policy) -> Columns:
     """Who paid in a call: one row a position (contracts) or an account (cash)."""
     wave, decision = call.wave, call.outcome.decision
     taken = np.flatnonzero(decision.amounts)
-    rows = wave.candidates[decision.payers.row[taken]]
+    # numpy's own index goes field by field, twenty times as slowly.
+    rows = np.take(wave.candidates, decision.payers.row[taken])
     by_contract = len(call.outcome.fills) > 0
     if by_contract:
         market, lots = rows["market"], np.sign(rows["lots"]) * decision.amounts[taken]

@@ -15,6 +15,7 @@ from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.summary import summarise
 from abm.engine import Engine
+from abm.measures.accounts import each_once
 from abm.measures.burden import Burden, burden_of
 from abm.montecarlo import measured, retained
 from abm.montecarlo.course import Episode
@@ -163,6 +164,8 @@ def as_table(name: str, columns: Columns, run: int, policy: str) -> pa.Table:
     """A table of the schema; columns that are not given are null."""
     schema = SCHEMAS[name]
     length = len(next(iter(columns.values()))) if columns else 0
+    if not length:
+        return schema.empty_table()
     arrays = []
     for field in schema:
         if field.name == "run":
@@ -267,7 +270,7 @@ def _by_account(paid: Columns) -> Columns:
     add up to its capacity. Cash comes again and again out of the same profit, so there
     capacity is the most that was left in a call, with what had been given before.
     """
-    _, first, account = np.unique(paid["account"], return_index=True, return_inverse=True)
+    _, first, account = each_once(paid["account"])
     found = {name: column[first] for name, column in paid.items()}
     by_contract = found.pop("by_contract")
     for name in ("amount_quanta", "closed_usd"):
@@ -467,13 +470,14 @@ def of_decisions(
     residual : int
         Quanta missing at the end.
     """
+    profit, equity = _profit_shares(told["haircuts"])
     return {
         "waves": len({call.wave.number for call in calls}),
         "calls": len(calls),
         "first_wave_s": calls[0].wave.now_s if calls else np.nan,
         **_solvency(calls, residual),
-        **_adl(told["adl_fills"], told["haircuts"]),
-        **measured.of_run(told["waves"], _profit_shares(told["haircuts"])[0]),
+        **_adl(told["adl_fills"], told["haircuts"], (profit, equity)),
+        **measured.of_run(told["waves"], profit),
     }
 
 
@@ -505,8 +509,8 @@ def _solvency(calls: Sequence[Call], residual: int) -> dict[str, Any]:
     return found
 
 
-def _adl(fills: Columns, haircuts: Columns) -> dict[str, Any]:
-    """Size and concentration of ADL in a run."""
+def _adl(fills: Columns, haircuts: Columns, shares: tuple[Array, Array]) -> dict[str, Any]:
+    """Size and concentration of ADL in a run; shares are those of profit and equity."""
     notional = np.asarray(fills.get("notional_usd", np.zeros(0)))
     total = float(notional.sum())
     found: dict[str, Any] = {"adl_notional_usd": total}
@@ -520,7 +524,7 @@ def _adl(fills: Columns, haircuts: Columns) -> dict[str, Any]:
     amount = np.asarray(haircuts.get("amount_usd", np.zeros(0)))
     found["adl_accounts"] = len(np.unique(accounts))
     found["haircut_usd"] = float(amount.sum())
-    profit, equity = _profit_shares(haircuts)
+    profit, equity = shares
     found["largest_haircut_share"] = float(profit.max(initial=0.0))
     found["largest_equity_share"] = float(equity.max(initial=0.0))
     return found
@@ -535,9 +539,7 @@ def _profit_shares(haircuts: Columns) -> tuple[Array, Array]:
     """
     if not len(haircuts.get("account", [])):
         return np.zeros(0), np.zeros(0)
-    _, first, account = np.unique(
-        haircuts["account"], return_index=True, return_inverse=True
-    )
+    _, first, account = each_once(haircuts["account"])
     given = np.bincount(account, weights=haircuts["amount_usd"])
     had = np.zeros(len(given))
     if np.any(haircuts["closed_usd"]):

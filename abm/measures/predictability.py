@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.wave import BANKRUPT, Wave
+from abm.measures.accounts import each_once
 from abm.measures.ranks import kendall, spearman
 from abm.world import NONE, Array
 
@@ -115,22 +116,13 @@ def shown(policy: Policy, wave: Wave) -> Shown:
         If a part of the policy cannot answer.
     """
     payers, asked = policy.reach(if_called(wave), NEEDS)
-    account, first, owner = _each_once(wave.candidates["account"])
+    account, first, owner = each_once(wave.candidates["account"])
     owner = owner[payers.row]
     lights = np.zeros(len(account))
     np.maximum.at(lights, owner, (asked > 0).mean(axis=0))
     stated = np.zeros(len(account), np.int64)
     np.add.at(stated, owner, payers.worth)
     return Shown(account, wave.candidates["account_notional"][first], lights, stated)
-
-
-def _each_once(account: Array) -> tuple[Array, Array, Array]:
-    """`numpy.unique` of small numbers, without sorting: each, its first row, its place."""
-    first = np.full(int(account.max(initial=-1)) + 1, NONE)
-    first[account[::-1]] = np.arange(len(account))[::-1]
-    each = np.flatnonzero(first != NONE)
-    place = np.cumsum(first != NONE) - 1
-    return each, first[each], place[account]
 
 
 # --- what came --------------------------------------------------------------------------

@@ -11,18 +11,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from abm.cli import app
 from abm.scenario import BUILT_IN_POLICIES
+from tests.command import adl
 
 FIVE = str(Path(__file__).parent.parent / "configs" / "waves" / "five-accounts.toml")
 MINIMAL = str(Path(__file__).parent.parent / "configs" / "minimal.toml")
 STUDIES = sorted((Path(MINIMAL).parent / "studies").glob("*.toml"))
-
-
-def adl(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from abm.cli import app
 from abm.scenario import ScenarioError, from_mapping, load
 from abm.toml_out import key_to_toml, to_toml
+from tests.command import adl
 from tests.scenario_files import SOURCES, Key, only_line, tree_of, walk
 
 REQUIRED = {
@@ -153,7 +152,7 @@ def test_the_command_gives_that_line_exit_code_2_and_writes_nothing(
     for number, mutation in enumerate(chosen):
         bad_file.write_text(to_toml(mutated(mutation)))
         command = ("run", "check")[number % 2]
-        done = CliRunner().invoke(app, [command, bad_file.name])
+        done = adl(command, bad_file.name)
         assert done.exit_code == 2, (str(mutation), done.output)
         lines = done.stderr.splitlines()
         assert len(lines) == 1, (str(mutation), lines)

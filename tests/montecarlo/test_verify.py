@@ -10,17 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
 from abm import scenario
 from abm.adl import audit
 from abm.adl.compose import compose
-from abm.cli import app
 from abm.montecarlo import store, tables
 from abm.montecarlo.plan import Plan
 from abm.montecarlo.runner import run_batch
 from abm.montecarlo.verify import verify
 from tests import crashes
+from tests.command import adl
 
 
 def _scenario():
@@ -340,7 +339,7 @@ def test_a_changed_manifest_is_found(copied, key):
     manifest = json.loads(path.read_text())
     manifest[key] = {} if isinstance(manifest[key], dict) else "other"
     path.write_text(json.dumps(manifest))
-    done = CliRunner().invoke(app, ["verify", str(copied)])
+    done = adl("verify", copied)
     assert done.exit_code in (1, 2)
     assert "manifest" in done.output
 
@@ -367,15 +366,15 @@ def test_a_file_that_is_gone_or_cut_off_is_named(copied, table):
 
 
 def test_the_command_says_sound_or_what_differs(batch, copied):
-    sound = CliRunner().invoke(app, ["verify", str(batch)])
+    sound = adl("verify", batch)
     assert (sound.exit_code, "sound" in sound.output) == (0, True)
     change(copied, "haircuts", "amount_quanta")
-    wrong = CliRunner().invoke(app, ["verify", str(copied), "--json"])
+    wrong = adl("verify", copied, "--json")
     assert wrong.exit_code == 1
     told = json.loads(wrong.output)
     assert told["sound"] is False
     assert {f.get("column") for f in told["findings"]} >= {"amount_quanta"}
-    assert CliRunner().invoke(app, ["verify", str(batch.parent)]).exit_code == 2
+    assert adl("verify", batch.parent).exit_code == 2
 
 
 RULES = """
@@ -401,7 +400,7 @@ def test_a_users_rule_is_verified_from_its_file(tmp_path, monkeypatch):
     assert any("not the file that ran" in f.message for f in findings)
     assert any(f.column == "amounts" for f in findings)
     (tmp_path / "mine.py").unlink()
-    done = CliRunner().invoke(app, ["verify", str(folder)])
+    done = adl("verify", folder)
     assert done.exit_code == 2
     assert "there is no file mine.py" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,6 +111,10 @@ def mutated(mutation: Mutation) -> dict[str, Any]:
 
 
 MUTATIONS = [*mutations_of("minimal"), *mutations_of("big")]
+BY_KEY = {
+    f"{source}-{key_to_toml(*key)}": list(mutations)
+    for (source, key), mutations in groupby(MUTATIONS, lambda m: (m.source, m.key))
+}
 
 
 def test_there_are_hundreds_of_mutations_of_every_sort() -> None:
@@ -117,29 +122,28 @@ def test_there_are_hundreds_of_mutations_of_every_sort() -> None:
     assert len({mutation.what for mutation in MUTATIONS}) > 15
 
 
-@pytest.fixture(scope="module")
-def bad_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bad") / "bad.toml"
+@pytest.mark.parametrize("place", BY_KEY)
+def test_mutated_files_give_one_line_with_file_and_key(place: str, tmp_path: Path) -> None:
+    """Every single mutation of a key does, whatever is wrong with it."""
+    bad_file = tmp_path / "bad.toml"
+    for mutation in BY_KEY[place]:
+        bad_file.write_text(to_toml(mutated(mutation)))
+        with pytest.raises(ScenarioError) as error:
+            load(bad_file)
+        assert_says_what_is_wrong(only_line(error), mutation, bad_file)
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=str)
-def test_a_mutated_file_gives_one_line_with_file_and_key(
-    mutation: Mutation, bad_file: Path
-) -> None:
-    bad_file.write_text(to_toml(mutated(mutation)))
-    with pytest.raises(ScenarioError) as error:
-        load(bad_file)
-    message = only_line(error)
+def assert_says_what_is_wrong(message: str, mutation: Mutation, bad_file: Path) -> None:
     key = key_to_toml(*mutation.key)
-    assert message.startswith(f"{bad_file}: {key}"), message
+    assert message.startswith(f"{bad_file}: {key}"), (str(mutation), message)
     if mutation.what == "missing":
         assert f"{key}: is missing: must be " in message
     elif mutation.what == "misspelt":
         assert f"{key}x" in message
         assert "unknown key; did you mean" in message
     else:
-        assert f"{key} = " in message
-        assert ": must be " in message
+        assert f"{key} = " in message, (str(mutation), message)
+        assert ": must be " in message, (str(mutation), message)
 
 
 def test_the_command_gives_that_line_exit_code_2_and_writes_nothing(

@@ -22,9 +22,10 @@ from tests import crashes
 from tests.command import adl
 
 
-def _scenario():
+def _scenario(runs=2, policies=("hyperliquid", "pro-rata", "none")):
     return crashes.crash(
-        run={"runs": 2, "block": 2, "policies": ["hyperliquid", "pro-rata", "none"]},
+        time={"duration_s": 60.0},
+        run={"runs": runs, "block": runs, "policies": policies},
         outputs={
             "paths_of_first_runs": 1,
             "audit_of_first_runs": 1,
@@ -43,6 +44,16 @@ def batch(tmp_path_factory):
     done = run_batch(Plan.of(_scenario()), folder, workers=1, quiet=True)
     assert done.table("adl_fills").num_rows
     assert done.table("haircuts").num_rows
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one_run(tmp_path_factory):
+    """What is recorded of one run in contracts and in cash."""
+    folder = tmp_path_factory.mktemp("one") / "run"
+    plan = Plan.of(_scenario(1, ("hyperliquid", "pro-rata")))
+    run_batch(plan, folder, workers=1, quiet=True)
+    assert verify(folder).sound
     return folder
 
 
@@ -66,17 +77,20 @@ def other(value, kind):
     return value + 1
 
 
-def change(folder, table, column):
-    """Change one cell, one that holds something if there is any."""
-    path = folder / f"{table}.parquet" / "block-000000.parquet"
-    found = pq.read_table(path)
+def changed(found, column):
+    """A table with one cell changed, one that holds something if there is any."""
     kind = found.schema.field(column).type
     values = found[column].to_pylist()
     row = next((i for i, value in enumerate(values) if value not in (None, [])), 0)
     values[row] = other(values[row], kind)
     at = found.schema.get_field_index(column)
-    changed = found.set_column(at, column, pa.array(values, kind))
-    pq.write_table(changed, path, compression="zstd")
+    return found.set_column(at, column, pa.array(values, kind))
+
+
+def change(folder, table, column):
+    """Change one cell of a table of a folder."""
+    path = folder / f"{table}.parquet" / "block-000000.parquet"
+    pq.write_table(changed(pq.read_table(path), column), path, compression="zstd")
 
 
 def forge(folder):
@@ -102,10 +116,9 @@ def test_one_changed_cell_is_found_in_any_column_of_any_table(copied, table):
     """Whichever cell of a file is changed, its hash is another; verify looks at that."""
     digests = store.Batch(copied).manifest["blocks"]["0"]["sha256"]
     path = copied / f"{table}.parquet" / "block-000000.parquet"
-    as_written = path.read_bytes()
+    found = pq.read_table(path)
     for column, _ in store.COLUMNS[table]:
-        path.write_bytes(as_written)
-        change(copied, table, column)
+        pq.write_table(changed(found, column), path, compression="zstd")
         assert store.damage(copied, 0, digests) == table, column
     assert any(
         finding.table == table and "SHA-256" in finding.message
@@ -169,7 +182,8 @@ DECIDED = [
 
 
 @pytest.mark.parametrize("column", DECIDED)
-def test_a_forged_record_does_not_fit_what_was_decided(copied, column):
+def test_a_forged_record_does_not_fit_what_was_decided(one_run, tmp_path, column):
+    copied = shutil.copytree(one_run, tmp_path / "run")
     change(copied, "audit", column)
     forge(copied)
     assert not verify(copied).sound

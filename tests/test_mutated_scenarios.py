@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from abm.scenario import ScenarioError, from_mapping, load
+from abm.scenario import Scenario, ScenarioError, from_mapping, load
 from abm.toml_out import key_to_toml, to_toml
 from tests.command import adl
 from tests.scenario_files import SOURCES, Key, only_line, tree_of, walk
@@ -168,13 +168,16 @@ def test_the_command_gives_that_line_exit_code_2_and_writes_nothing(
 # --- anything at all --------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def loaded_or_one_line() -> Iterator[None]:
+def assert_loads_or_says_why(attempt: Callable[[], Scenario]) -> None:
+    """One line comes, or a scenario that is the same when read from what it resolves to."""
     try:
-        yield
+        scenario = attempt()
     except ScenarioError as error:
-        if not str(error).isprintable():
-            raise AssertionError("not one clear line") from error
+        why = str(error)
+    else:
+        why = "nothing is wrong with it"
+        assert from_mapping(scenario.resolved()) == scenario
+    assert why.isprintable(), "not one clear line"
 
 
 ANYTHING = st.recursive(
@@ -204,8 +207,7 @@ def test_whatever_is_put_anywhere_the_scenario_loads_or_one_line_comes(
     for part in key[:-1]:
         holder = holder[part]
     holder[key[-1]] = value
-    with loaded_or_one_line():
-        from_mapping(tree).resolved()
+    assert_loads_or_says_why(lambda: from_mapping(tree))
 
 
 NUMBERS = [
@@ -227,8 +229,7 @@ def test_extreme_numbers_together_load_or_one_line_comes(
         for part in key[:-1]:
             holder = holder[part]
         holder[key[-1]] = value
-    with loaded_or_one_line():
-        from_mapping(tree).resolved()
+    assert_loads_or_says_why(lambda: from_mapping(tree))
 
 
 @settings(max_examples=300, deadline=None)
@@ -241,8 +242,7 @@ def test_whatever_is_overridden_the_scenario_loads_or_one_line_comes(
     name: str, words: str
 ) -> None:
     for text in (f"{name}={words}", f"venue.{name}={words}", f"name={words}"):
-        with loaded_or_one_line():
-            load(SOURCES["minimal"], [text])
+        assert_loads_or_says_why(partial(load, SOURCES["minimal"], [text]))
 
 
 @settings(max_examples=200, deadline=None)

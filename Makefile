@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test lint bench paper clean
+.PHONY: install demo test lint kernels bench paper clean
 
 install: $(VENV)/.installed
 
@@ -20,9 +20,12 @@ demo: install
 	$(BIN)/adl run configs/oct10.toml --out runs/demo --overwrite
 	$(BIN)/adl report runs/demo
 
-test: install lint
+test: install
+	$(MAKE) --jobs 2 kernels lint
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+kernels: install
 	$(BIN)/python -c "from abm.warm import warm_up; warm_up()"
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

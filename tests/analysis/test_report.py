@@ -12,10 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 from abm.api import Results
-from abm.cli import app
 from abm.cli.fund import fund as command
 from abm.montecarlo.store import COLUMNS, Batch, StoreError
 from analysis import fund, notation, style
@@ -28,6 +26,7 @@ from analysis.report.section import Missing, Section
 from analysis.report.writing import write_comparison, write_report
 from tests.analysis.batches import crowd_batch, failed, finished, haircut, make_batch
 from tests.analysis.pages import PageReader
+from tests.command import adl
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 
@@ -282,8 +281,8 @@ def test_independent_samples_are_compared_as_such():
 
 def test_the_command_names_the_report_and_its_tables(tmp_path: Path):
     pair_of_batches(tmp_path)
-    words = ["report", str(tmp_path / "a"), str(tmp_path / "b")]
-    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "x.html"), "--json"])
+    words = ["report", tmp_path / "a", tmp_path / "b"]
+    done = adl(*words, "--out", tmp_path / "x.html", "--json")
     assert done.exit_code == 0, done.output
     told = json.loads(done.output)
     assert told["report"] == str(tmp_path / "x.html")
@@ -300,7 +299,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     make_batch(tmp_path / "a", ["p"], 1, runs=[finished(0, "p", 1.0)])
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    done = CliRunner().invoke(app, ["report", *words])
+    done = adl("report", *words)
     assert done.exit_code == 2
     assert len(done.stderr.splitlines()) == 1
     assert names in done.stderr

@@ -19,8 +19,11 @@ def spearman(first: ArrayLike, last: ArrayLike) -> float:
     one, other = np.asarray(first, float), np.asarray(last, float)
     if not (_varies(one) and _varies(other)):
         return float("nan")
-    ranks = [pd.Series(values).rank().to_numpy() for values in (one, other)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
+
+
+def _ranks(values: Floats) -> Floats:
+    return np.asarray(pd.Series(values).rank(), float)
 
 
 def kendall(first: ArrayLike, last: ArrayLike) -> float:

@@ -23,7 +23,7 @@ from abm.adl.seniority import Ladder, Seniority
 from abm.adl.settlement import Entries, Settlement, money_needed
 from abm.adl.settlement.base import portion
 from abm.adl.severity import Severity
-from abm.adl.trigger import Drawdown, Trigger
+from abm.adl.trigger import Drawdown, Trigger, no_wave
 from abm.adl.wave import PolicyError, Wave
 from abm.venue import fund
 from abm.world import Array, BrokenWorldError, World, check
@@ -58,8 +58,15 @@ class Policy:
 
     @property
     def looks_everywhere(self) -> bool:
-        """Whether all positions are candidates: cash may come from any market."""
-        return any(stage.settlement.looks_everywhere for stage in self.stages)
+        """Whether all positions are candidates: cash may come from any market.
+
+        Not where nobody is ever asked.
+        """
+        return any(
+            stage.settlement.looks_everywhere
+            for stage in self.stages
+            if stage.trigger is not no_wave
+        )
 
     @property
     def alarms(self) -> frozenset[fund.Drawdown]:

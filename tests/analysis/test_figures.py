@@ -43,6 +43,7 @@ def assert_can_be_read(figure: Figure) -> None:
     assert figure.get_suptitle()
     assert "Scenario made, " in small_print(figure)
     assert "first seed 7" in small_print(figure)
+    figure.draw_without_rendering()
     paper = figure.bbox
     for axes in figure.axes:
         assert axes.get_title(loc="left")
@@ -87,7 +88,6 @@ def test_figures_can_be_read(
 ):
     batch = crowd_batch(tmp_path, policies, runs, markets, waves)
     for figure in all_figures(batch):
-        figure.draw_without_rendering()
         assert_can_be_read(figure)
 
 

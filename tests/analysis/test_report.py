@@ -316,7 +316,7 @@ def test_a_report_that_could_not_be_written_is_refused_before_the_work(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(writing, "build", None)
     before = sorted(tmp_path.rglob("*"))
-    done = CliRunner().invoke(app, ["report", "a", "--out", out])
+    done = adl("report", "a", "--out", out)
     assert done.exit_code == 2
     assert done.stderr == f"adl: {out}: cannot be written: Not a directory\n"
     assert sorted(tmp_path.rglob("*")) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -11,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
 
 from abm.montecarlo.store import Batch, StoreError
 from analysis.report.drawing import inline, variables
@@ -95,6 +97,7 @@ def render(page: Page, tables_folder: str) -> str:
     """The page as HTML that refers to nothing outside itself but its tables' CSV."""
     environment = Environment(autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+    environment.filters["coded"] = _coded
     here = resources.files("analysis.report")
     template = environment.from_string(here.joinpath("page.html").read_text("utf-8"))
     return template.render(
@@ -105,6 +108,11 @@ def render(page: Page, tables_folder: str) -> str:
         folder=tables_folder,
         sections=[_laid_out(section) for section in page.sections],
     )
+
+
+def _coded(text: str) -> Markup:
+    """Text with what stands between backticks set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _laid_out(section: Section) -> dict[str, Any]:

@@ -137,6 +137,11 @@ def test_the_regime_is_told_from_deficits_and_fees(page: PageReader):
     assert "is best in all three" in page.texts["trilemma"]
 
 
+def test_names_of_tables_are_set_as_code(page: PageReader):
+    assert "diamonds; adl fund takes" in " ".join(page.texts["fund"].split())
+    assert "`" not in "".join(page.texts.values())
+
+
 def test_facts_name_the_seeds(page: PageReader):
     assert "7 to 36" in page.texts["facts"]
 

@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test lint bench paper clean
+.PHONY: install demo test lint kernels bench paper clean
 
 install: $(VENV)/.installed
 
@@ -20,9 +20,12 @@ demo: install
 	$(BIN)/adl run configs/oct10.toml --out runs/demo --overwrite
 	$(BIN)/adl report runs/demo
 
-test: install lint
+test: install
+	$(MAKE) --jobs 2 kernels lint
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+kernels: install
 	$(BIN)/python -c "from abm.warm import warm_up; warm_up()"
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .
@@ -38,7 +41,7 @@ PAPER := runs/paper
 paper: install
 	$(BIN)/adl run configs/oct10.toml --out $(PAPER)/oct10 --overwrite
 	cp $(PAPER)/oct10/figures/one-run.png docs/one-run.png
-	$(BIN)/adl calibrate configs/oct10-fitted.toml --targets configs/targets/oct10.toml --check --out $(PAPER)/calibration --overwrite --page docs/calibration.md
+	$(BIN)/adl calibrate configs/oct10-full.toml --targets configs/targets/oct10.toml --check --out $(PAPER)/calibration --overwrite --page docs/calibration.md
 	$(BIN)/adl facts configs/oct10.toml --runs 20 --out $(PAPER)/facts-oct10 --overwrite --into docs/facts.md
 	cp $(PAPER)/facts-oct10/facts.png docs/figures/facts-oct10.png
 	$(BIN)/adl facts configs/calm.toml --set time.duration_s=7200 --runs 20 --out $(PAPER)/facts-calm --overwrite --into docs/facts.md

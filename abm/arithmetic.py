@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from abm.compiled import inlined, kernel
+from abm.compiled import inlined_kernel, inner, kernel
 
 _LOW_32 = np.uint64(0xFFFFFFFF)
 _SMALL = 1 << 31
 
 
-@inlined
+@inlined_kernel
 def share_of(amount: int, parts: int) -> int:
     """`amount * parts / 1e6` rounded towards minus infinity, without overflow.
 
@@ -22,7 +22,7 @@ def share_of(amount: int, parts: int) -> int:
     return whole * parts + (amount - whole * 1_000_000) * parts // 1_000_000
 
 
-@kernel
+@inner
 def _long_division(high: Any, low: Any, divisor: Any) -> Any:
     """Quotient of a 128-bit number by a divisor of at most 63 bits, bit by bit."""
     remainder = high
@@ -36,7 +36,7 @@ def _long_division(high: Any, low: Any, divisor: Any) -> Any:
     return quotient
 
 
-@kernel
+@inner
 def _wide_product(a: Any, b: Any) -> Any:
     """The 128-bit product of two uint64 as (upper, lower) halves."""
     a_low, a_high = a & _LOW_32, a >> np.uint64(32)
@@ -73,7 +73,7 @@ def fraction_of(amount: int, part: int, whole: int) -> int:
     return share if amount >= 0 else -share
 
 
-@inlined
+@inlined_kernel
 def floor_fraction(amount: int, part: int, whole: int) -> int:
     """Like :func:`fraction_of`, rounded towards minus infinity."""
     share = fraction_of(amount, part, whole)
@@ -83,7 +83,7 @@ def floor_fraction(amount: int, part: int, whole: int) -> int:
     return share
 
 
-@inlined
+@inlined_kernel
 def is_less_product(a: int, b: int, c: int, d: int) -> bool:
     """True if ``a * b < c * d``, exact for all int64 that are not negative."""
     high, low = _wide_product(np.uint64(a), np.uint64(b))

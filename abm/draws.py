@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from abm.compiled import inlined, kernel
+from abm.compiled import inlined, inlined_kernel, kernel
 
 # What a stream is for. A number is never reused for something else: that would tie
 # two streams together.
@@ -94,7 +94,7 @@ def words(seed: int, purpose: int, entity: int, counter: int) -> Any:
     return _round(c0, c1, c2, c3, k0, k1)
 
 
-@inlined
+@inlined_kernel
 def to_unit(word: Any) -> float:
     """The word's upper 52 bits as a float in the open interval (0, 1).
 
@@ -110,7 +110,7 @@ def uniforms(seed: int, purpose: int, entity: int, counter: int) -> Any:
     return to_unit(a), to_unit(b), to_unit(c), to_unit(d)
 
 
-@inlined
+@inlined_kernel
 def normals_of(u: float, v: float) -> Any:
     """Two independent standard normals from two uniforms (Box and Muller 1958)."""
     radius = math.sqrt(-2.0 * math.log(u))

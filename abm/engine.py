@@ -20,7 +20,7 @@ from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.summary import in_brief
 from abm.adl.wave import gather
-from abm.compiled import kernel
+from abm.compiled import inner, kernel
 from abm.scenario import Scenario
 from abm.traders.habits import note_hit
 from abm.venue.fund import set_alarms
@@ -430,7 +430,7 @@ def _tell_cut_payers(world: World, call: Call) -> None:
         _tell_cut(world, haircuts, haircuts["amount"] / decision.payers.capacity[paid])
 
 
-@kernel
+@inner
 def _tell_closed(world: World, fills: Array) -> None:
     """Let everyone who was closed know, so that their habits can react."""
     for i in range(fills.shape[0]):

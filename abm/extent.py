@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from abm.faults import Fault, Key
@@ -180,6 +181,7 @@ def _leverages(scenario: Scenario) -> tuple[float, float]:
     return min(mean * of_the_rich * factor, most), most
 
 
+@lru_cache(maxsize=64)
 def _mean_leverage(median: float, sd: float, degrees: float, most: float) -> float:
     """Mean of ``min(median * exp(sd * T), most)`` with T Student's.
 

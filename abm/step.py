@@ -7,7 +7,7 @@ nearly full. Called again, it goes on where it stopped.
 
 from __future__ import annotations
 
-from abm.compiled import kernel
+from abm.compiled import inner, kernel
 from abm.market.book import BUY, cancel_all, depth, submit
 from abm.market.makers import requote
 from abm.market.marks import update_marks
@@ -135,7 +135,7 @@ def record(world: World) -> None:
         counts.paths += 1
 
 
-@kernel
+@inner
 def is_short_of_room(world: World) -> bool:
     """True if a step might overfill an array: Python drains or enlarges it first."""
     logs, ledger, book = world.logs, world.ledger, world.book

@@ -54,7 +54,7 @@ def warm_up(quiet: bool = False) -> None:
     bar = tqdm(total=len(stages), unit="stage", disable=True if quiet else None)
     with bar, _helper() as finish_helper:
         for stage in stages:
-            if stage is warm_up_step:
+            if stage is warm_up_adl:
                 finish_helper()
             stage()
             bar.update()
@@ -65,7 +65,7 @@ def warm_up(quiet: bool = False) -> None:
 
 @contextmanager
 def _helper() -> Iterator[Callable[[], object]]:
-    """A second process that compiles what the market does not need, into the same cache.
+    """A second process that compiles the other half, what ADL needs, into the same cache.
 
     Gives a function that waits for it. Without it, or if it fails, this process compiles
     all: what it finds in the cache it only loads.

@@ -193,7 +193,9 @@ def about(batch: Batch) -> str:
 def save(figure: Figure, path: Path) -> Path:
     """Write a PNG at 150 dots an inch; equal figures give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, facecolor="white", metadata={"Software": None})
+    figure.set(dpi=DPI, facecolor="white")
+    # `savefig` would draw the figure twice, the first time to lay it out.
+    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
     return path
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +21,14 @@ SOURCES = {
 Key = tuple[str | int, ...]
 
 
-def tree_of(source: str) -> dict[str, Any]:
+@functools.cache
+def _parsed(source: str) -> dict[str, Any]:
     return tomllib.loads(SOURCES[source].read_text())
+
+
+def tree_of(source: str) -> dict[str, Any]:
+    """The tables of a source, for the caller to change."""
+    return copy.deepcopy(_parsed(source))
 
 
 def walk(value: Any, key: Key = ()) -> Iterator[tuple[Key, Any]]:

@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from abm.cli import app
+from tests.command import adl
 
 MINIMAL = str(Path(__file__).parent.parent / "configs" / "minimal.toml")
 SHORT = "market=ETH,side=short,notional_usd=50000,leverage=5"
 
 
 def ask(*words):
-    return CliRunner().invoke(app, ["exposure", *map(str, words)])
+    return adl("exposure", *words)
 
 
 def answer(*words):

@@ -4,18 +4,17 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from abm.cli import app
 from tests.analysis.gaming.contests import make_contest
 from tests.analysis.pages import PageReader
+from tests.command import adl
 
 MINIMAL = Path(__file__).parent.parent / "configs" / "minimal.toml"
 EFFECTS = {("split", "queue"): (5e-3, 0.2), ("split", "pro-rata"): (0.0, 0.0)}
 
 
 def _run(*words: object):
-    return CliRunner().invoke(app, ["game", *map(str, words)])
+    return adl("game", *words)
 
 
 @pytest.fixture(scope="module")

@@ -7,20 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from abm.cli import app
 from abm.montecarlo import store
+from tests.command import adl
 
 MINIMAL = Path(__file__).parent.parent / "configs" / "minimal.toml"
 SMALL = [
     *("--set", "population.accounts=60", "--set", "population.positions=55"),
     *("--set", "time.duration_s=150", "--set", "run.block=5"),
 ]
-
-
-def adl(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 @pytest.fixture(scope="module")

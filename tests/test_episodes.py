@@ -238,7 +238,12 @@ def test_looks_tell_calm_days_and_none_is_taken_twice():
 
 
 def test_every_step_of_every_episode_is_sound():
-    follow(lasting(count=2, population={"isolated_share": 0.2}), "pro-rata", paranoid=True)
+    scenario = lasting(count=2, population={"isolated_share": 0.2})
+    told, engine = follow(scenario, "pro-rata", seed=7, paranoid=True)
+    assert all(one.calls(engine.record.calls) for one in told)
+    usual, _ = follow(scenario, "pro-rata", seed=7)
+    for checked, one in zip(told, usual, strict=True):
+        np.testing.assert_array_equal(checked.end.census.equity, one.end.census.equity)
 
 
 # --- bad input --------------------------------------------------------------------------

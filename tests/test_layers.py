@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ FLOORS = (
         "prices",
         "extent",
         "lasting",
+        "markets",
+        "population",
         "scenario",
         "enlarge",
         "study",
@@ -62,14 +65,20 @@ LAZY = {"__init__"}
 """Modules that name others of any floor without loading them."""
 
 
-def modules(package: str) -> Iterator[tuple[str, Path]]:
-    for path in sorted((ROOT / package).rglob("*.py")):
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        yield name.removesuffix(".__init__"), path
+@functools.cache
+def modules(package: str) -> list[tuple[str, Path]]:
+    paths = sorted((ROOT / package).rglob("*.py"))
+    names = (".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths)
+    return [(n.removesuffix(".__init__"), p) for n, p in zip(names, paths, strict=True)]
 
 
-def imports(path: Path, *, when_loaded: bool = False) -> Iterator[str]:
+@functools.cache
+def imports(path: Path, *, when_loaded: bool = False) -> list[str]:
     """Dotted names that a module imports, anywhere in it or only when it is loaded."""
+    return list(_imports(path, when_loaded))
+
+
+def _imports(path: Path, when_loaded: bool) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     nodes = tree.body if when_loaded else ast.walk(tree)
     for node in nodes:
@@ -81,6 +90,7 @@ def imports(path: Path, *, when_loaded: bool = False) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@functools.cache
 def room(module: str) -> str:
     """``abm.venue.ledger`` belongs to the room ``venue``, unless it has a floor itself."""
     parts = module.split(".")
@@ -96,9 +106,14 @@ def floor(name: str) -> int:
     return found[0]
 
 
+@functools.cache
+def known_rooms() -> set[str]:
+    return {room(name) for name, _ in modules("abm")} - {"__init__"}
+
+
 def imported_rooms(path: Path) -> set[str]:
-    known = {room(name) for name, _ in modules("abm")} - {"__init__"}
-    return {room(name) for name in imports(path) if name.startswith("abm.")} & known
+    named = {room(name) for name in imports(path) if name.startswith("abm.")}
+    return named & known_rooms()
 
 
 def test_every_module_of_abm_has_a_floor():
@@ -138,6 +153,18 @@ def test_analysis_loads_without_the_simulation():
         "import sys, analysis.comparison, analysis.timeline, analysis.figures, "
         "analysis.ablation; "
         "sys.exit(any(name in sys.modules for name in ('numba', 'mesa', 'abm.world')))"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+    )
+
+
+def test_a_run_is_begun_without_what_only_figures_and_few_policies_need():
+    code = (
+        "import sys, abm.adl.compose, abm.gaming.strategies, abm.montecarlo.runner, "
+        "abm.warm, abm.cli.drawing, analysis.gallery, analysis.comparison; "
+        "sys.exit(any(name in sys.modules for name in "
+        "('matplotlib', 'seaborn', 'scipy.stats', 'scipy.optimize', 'mesa')))"
     )
     assert (
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

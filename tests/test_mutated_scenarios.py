@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from abm.cli import app
-from abm.scenario import ScenarioError, from_mapping, load
+from abm.scenario import Scenario, ScenarioError, from_mapping, load
 from abm.toml_out import key_to_toml, to_toml
+from tests.command import adl
 from tests.scenario_files import SOURCES, Key, only_line, tree_of, walk
 
 REQUIRED = {
@@ -111,6 +111,10 @@ def mutated(mutation: Mutation) -> dict[str, Any]:
 
 
 MUTATIONS = [*mutations_of("minimal"), *mutations_of("big")]
+BY_KEY = {
+    f"{source}-{key_to_toml(*key)}": list(mutations)
+    for (source, key), mutations in groupby(MUTATIONS, lambda m: (m.source, m.key))
+}
 
 
 def test_there_are_hundreds_of_mutations_of_every_sort() -> None:
@@ -118,29 +122,28 @@ def test_there_are_hundreds_of_mutations_of_every_sort() -> None:
     assert len({mutation.what for mutation in MUTATIONS}) > 15
 
 
-@pytest.fixture(scope="module")
-def bad_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bad") / "bad.toml"
+@pytest.mark.parametrize("place", BY_KEY)
+def test_mutated_files_give_one_line_with_file_and_key(place: str, tmp_path: Path) -> None:
+    """Every single mutation of a key does, whatever is wrong with it."""
+    bad_file = tmp_path / "bad.toml"
+    for mutation in BY_KEY[place]:
+        bad_file.write_text(to_toml(mutated(mutation)))
+        with pytest.raises(ScenarioError) as error:
+            load(bad_file)
+        assert_says_what_is_wrong(only_line(error), mutation, bad_file)
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=str)
-def test_a_mutated_file_gives_one_line_with_file_and_key(
-    mutation: Mutation, bad_file: Path
-) -> None:
-    bad_file.write_text(to_toml(mutated(mutation)))
-    with pytest.raises(ScenarioError) as error:
-        load(bad_file)
-    message = only_line(error)
+def assert_says_what_is_wrong(message: str, mutation: Mutation, bad_file: Path) -> None:
     key = key_to_toml(*mutation.key)
-    assert message.startswith(f"{bad_file}: {key}"), message
+    assert message.startswith(f"{bad_file}: {key}"), (str(mutation), message)
     if mutation.what == "missing":
         assert f"{key}: is missing: must be " in message
     elif mutation.what == "misspelt":
         assert f"{key}x" in message
         assert "unknown key; did you mean" in message
     else:
-        assert f"{key} = " in message
-        assert ": must be " in message
+        assert f"{key} = " in message, (str(mutation), message)
+        assert ": must be " in message, (str(mutation), message)
 
 
 def test_the_command_gives_that_line_exit_code_2_and_writes_nothing(
@@ -153,7 +156,7 @@ def test_the_command_gives_that_line_exit_code_2_and_writes_nothing(
     for number, mutation in enumerate(chosen):
         bad_file.write_text(to_toml(mutated(mutation)))
         command = ("run", "check")[number % 2]
-        done = CliRunner().invoke(app, [command, bad_file.name])
+        done = adl(command, bad_file.name)
         assert done.exit_code == 2, (str(mutation), done.output)
         lines = done.stderr.splitlines()
         assert len(lines) == 1, (str(mutation), lines)
@@ -165,13 +168,16 @@ def test_the_command_gives_that_line_exit_code_2_and_writes_nothing(
 # --- anything at all --------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def loaded_or_one_line() -> Iterator[None]:
+def assert_loads_or_says_why(attempt: Callable[[], Scenario]) -> None:
+    """One line comes, or a scenario that is the same when read from what it resolves to."""
     try:
-        yield
+        scenario = attempt()
     except ScenarioError as error:
-        if not str(error).isprintable():
-            raise AssertionError("not one clear line") from error
+        why = str(error)
+    else:
+        why = "nothing is wrong with it"
+        assert from_mapping(scenario.resolved()) == scenario
+    assert why.isprintable(), "not one clear line"
 
 
 ANYTHING = st.recursive(
@@ -201,8 +207,7 @@ def test_whatever_is_put_anywhere_the_scenario_loads_or_one_line_comes(
     for part in key[:-1]:
         holder = holder[part]
     holder[key[-1]] = value
-    with loaded_or_one_line():
-        from_mapping(tree).resolved()
+    assert_loads_or_says_why(lambda: from_mapping(tree))
 
 
 NUMBERS = [
@@ -224,8 +229,7 @@ def test_extreme_numbers_together_load_or_one_line_comes(
         for part in key[:-1]:
             holder = holder[part]
         holder[key[-1]] = value
-    with loaded_or_one_line():
-        from_mapping(tree).resolved()
+    assert_loads_or_says_why(lambda: from_mapping(tree))
 
 
 @settings(max_examples=300, deadline=None)
@@ -238,8 +242,7 @@ def test_whatever_is_overridden_the_scenario_loads_or_one_line_comes(
     name: str, words: str
 ) -> None:
     for text in (f"{name}={words}", f"venue.{name}={words}", f"name={words}"):
-        with loaded_or_one_line():
-            load(SOURCES["minimal"], [text])
+        assert_loads_or_says_why(partial(load, SOURCES["minimal"], [text]))
 
 
 @settings(max_examples=200, deadline=None)

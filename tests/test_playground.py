@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from abm import playground
 from abm.adl.answers import CompositionError
-from abm.cli import app
 from abm.scenario import ScenarioError
+from tests.command import adl
 
 WAVES = Path(__file__).parent.parent / "configs" / "waves"
 
@@ -177,7 +176,7 @@ def test_a_policy_of_ones_own_may_stand_in_the_file(tmp_path):
 
 
 def wave(*words):
-    return CliRunner().invoke(app, ["wave", *map(str, words)])
+    return adl("wave", *words)
 
 
 def test_a_policy_that_does_not_suit_leaves_the_others_columns():

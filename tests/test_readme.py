@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from abm.cli import app
+from tests.command import adl
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -76,7 +75,7 @@ def test_every_command_and_file_that_the_readme_names_exists():
 def test_the_readmes_rule_keeps_the_contract(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("my_rules.py").write_text(MY_RULES)
-    done = CliRunner().invoke(app, ["check", "my_rules.py:allocate"])
+    done = adl("check", "my_rules.py:allocate")
     assert (done.exit_code, "keeps the contract" in done.output) == (0, True)
 
 
@@ -84,7 +83,7 @@ def test_the_wave_is_printed_as_the_readme_shows_it(monkeypatch):
     monkeypatch.chdir(ROOT)
     shown = re.search(r"```sh\nadl (wave .*)\n```\n\n```text\n(.*?)```", README, re.DOTALL)
     assert shown is not None
-    done = CliRunner().invoke(app, shown[1].split())
+    done = adl(*shown[1].split())
     assert done.output == shown[2]
 
 

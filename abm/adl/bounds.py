@@ -295,15 +295,11 @@ def groups_of(wave: Wave, decision: Decision, need_group: Array) -> list[Group]:
         The group of each entry of the decision's `need`, see `Settlement.need`.
     """
     payers = decision.payers
-    # Numbers of groups are small, and sorting short integers is sorting by radix.
-    short = payers.group.astype(np.min_scalar_type(int(payers.group.max(initial=0))))
-    order = np.argsort(short, kind="stable")
-    sorted_group = payers.group[order]
+    of_group, nobody = payers.by_group(), np.zeros(0, np.int64)
     account = wave.candidates["account"][payers.row]
     found = []
-    for group in np.unique(need_group):
-        begin, end = np.searchsorted(sorted_group, [group, group + 1])
-        row = order[begin:end]
+    for group in np.unique(need_group).tolist():
+        row = of_group.get(group, nobody)
         need = int(decision.need[need_group == group].sum())
         capacity, worth = payers.capacity[row], payers.worth[row]
         found.append(Group(row, account[row], capacity, worth, need))

@@ -23,7 +23,7 @@ from abm.adl.seniority import Ladder, Seniority
 from abm.adl.settlement import Entries, Settlement, money_needed
 from abm.adl.settlement.base import portion
 from abm.adl.severity import Severity
-from abm.adl.trigger import Drawdown, Trigger
+from abm.adl.trigger import Drawdown, Trigger, no_wave
 from abm.adl.wave import PolicyError, Wave
 from abm.venue import fund
 from abm.world import Array, BrokenWorldError, World, check
@@ -58,8 +58,15 @@ class Policy:
 
     @property
     def looks_everywhere(self) -> bool:
-        """Whether all positions are candidates: cash may come from any market."""
-        return any(stage.settlement.looks_everywhere for stage in self.stages)
+        """Whether all positions are candidates: cash may come from any market.
+
+        Not where nobody is ever asked.
+        """
+        return any(
+            stage.settlement.looks_everywhere
+            for stage in self.stages
+            if stage.trigger is not no_wave
+        )
 
     @property
     def alarms(self) -> frozenset[fund.Drawdown]:
@@ -141,7 +148,9 @@ class Policy:
         PolicyError
             If a part raises or gives a NaN, a negative or too much.
         """
-        mine = tuple(c for c in past if c.outcome.decision.stage == self.stage)
+        mine = tuple(past)
+        if self.stage or self.fallback:
+            mine = tuple(c for c in past if c.outcome.decision.stage == self.stage)
         blind = wave.without_candidates()
         if not self._ask("trigger", wave, checked.trigger, self.trigger, blind, mine):
             return self.fallback.decide(wave, past) if self.fallback else _NOTHING
@@ -213,10 +222,13 @@ class Policy:
         amounts = np.zeros(len(payers.row), np.int64)
         wanted = np.zeros(2 * len(wave.mark), np.int64)
         np.add.at(wanted, groups, need)
+        of_group = payers.by_group()
         for asked in _asked_together(payers):
             for tier in tiers:
                 for group in np.flatnonzero(wanted > 0):
-                    members = np.flatnonzero((payers.group == group) & asked)
+                    members = of_group.get(int(group), _NONE)
+                    if asked is not None:
+                        members = members[asked[members]]
                     # Rows of all payers are the columns themselves.
                     rows = members if len(members) < len(amounts) else slice(None)
                     capacity = tier[rows]
@@ -283,10 +295,10 @@ class Policy:
             raise PolicyError(self.name, part, wave.number, reason) from error
 
 
-def _asked_together(payers: Payers) -> list[Any]:
-    """Masks of payers: those of the first tier, of the next, and so on."""
+def _asked_together(payers: Payers) -> list[Array | None]:
+    """Masks of payers: those of the first tier, of the next, and so on; None for all."""
     if not len(payers.tier):
-        return [np.True_]
+        return [None]
     return [payers.tier == tier for tier in np.unique(payers.tier)]
 
 

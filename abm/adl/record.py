@@ -54,6 +54,20 @@ class Payers(NamedTuple):
     tier: Array = _ALIKE
     weight: Array = _UNWEIGHTED
 
+    def by_group(self) -> dict[int, Array]:
+        """Places of the payers of every group that has any, both rising."""
+        counts = np.bincount(self.group)
+        if len(counts) == 1:
+            return {0: np.arange(len(self.group))}
+        # Numbers of groups are small, and sorting short integers is sorting by radix.
+        short = self.group.astype(np.min_scalar_type(len(counts)))
+        order = np.argsort(short, kind="stable")
+        ends = np.cumsum(counts)
+        return {
+            group: order[ends[group] - counts[group] : ends[group]]
+            for group in np.flatnonzero(counts).tolist()
+        }
+
 
 @dataclass(frozen=True)
 class Decision:

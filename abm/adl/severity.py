@@ -128,7 +128,8 @@ class GradientDescent:
             return self.start
         last = rounds[-1]
         deficits = np.array([usd(call.wave.total_deficit) for call in rounds])
-        needed = min(1.0, _ratio(need_at(last.wave, wave.mark), last.wave.total_deficit))
+        needed_then = float(need_at(last.wave, wave.mark))
+        needed = min(1.0, _ratio(needed_then, last.wave.total_deficit))
         theta = last.outcome.decision.theta
         return gradient_step(theta, deficits[-1], needed, self.step_size(deficits))
 
@@ -146,8 +147,10 @@ def gradient_step(theta: float, deficit: float, needed: float, eta: float) -> fl
     return min(max(theta - eta * slope, 0.0), 1.0)
 
 
-def need_at(wave: Wave, mark: Array) -> float:
+def need_at(wave: Wave, mark: Array) -> Array:
     """What a wave turned out to need, in quanta, valued at later marks.
+
+    One number where `mark` is of shape (markets,); of shape (n, markets), one a row.
 
     arXiv 2602.15182 sums ``|execution price - bankruptcy price| * size`` over what was
     closed: what the closing would have cost the venue without ADL. Nobody executes what
@@ -156,11 +159,11 @@ def need_at(wave: Wave, mark: Array) -> float:
     worse one. Debt of accounts without positions is needed as it is.
     """
     rows = wave.bankrupt
-    value = rows["lots"] * mark[rows["market"]] * wave.unit[rows["market"]]
-    gap = float(np.maximum(rows["bankruptcy"] - value, 0).sum())
+    value = rows["lots"] * mark[..., rows["market"]] * wave.unit[rows["market"]]
+    gap = np.maximum(rows["bankruptcy"] - value, 0).sum(axis=-1)
     held = set(rows["account"].tolist())
     flat = [account not in held for account in wave.short_account.tolist()]
-    return gap + float(wave.deficit[flat].sum())
+    return np.asarray(gap.astype(np.float64) + float(wave.deficit[flat].sum()))
 
 
 def gradient_descent(

@@ -104,8 +104,10 @@ def _ranks(score: Array, rows: Array) -> Array:
     Of equal scores, and of those that are not known, the first row has the higher rank.
     """
     score = score if score.ndim == 1 else score[:, 0]
-    rising, asked = np.sort(score), score[rows]
-    rising = rising[: len(score) - np.count_nonzero(np.isnan(score))]
+    known = len(score) - np.count_nonzero(np.isnan(score))
+    if known == 0:
+        return rows + 1
+    rising, asked = np.sort(score)[:known], score[rows]
     above = len(rising) - np.searchsorted(rising, asked, "right")
     least = len(rising) - np.searchsorted(rising, asked, "left")
     # Sorting values is far quicker than sorting rows, and enough where none are equal.

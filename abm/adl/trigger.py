@@ -35,7 +35,12 @@ def venue_short() -> Trigger:
 
 def never() -> Trigger:
     """Not at all: the shortfall stays where it is."""
-    return lambda wave, past: False
+    return no_wave
+
+
+def no_wave(wave: Wave, past: Sequence[Call]) -> bool:
+    """No, whatever the wave."""
+    return False
 
 
 def insurance_empty() -> Trigger:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from abm.arithmetic import floor_fraction
-from abm.compiled import inlined, kernel
+from abm.compiled import inlined, inner, kernel
 from abm.units import usd
 from abm.venue.fund import defended, is_alarmed, rolling_peak
 from abm.venue.gains import older_gains
@@ -202,7 +202,7 @@ def _gather(
     return count, n_bankrupt, found
 
 
-@kernel
+@inner
 def _gather_short(
     ledger: Ledger, risk: Risk, markets: Markets, short: Array, rows: Array, sides: Array
 ) -> tuple[int, int]:
@@ -282,7 +282,7 @@ def _gather_bankrupt(
     return found
 
 
-@kernel
+@inner
 def _gather_candidates(
     ledger: Ledger, risk: Risk, markets: Markets, sides: Array, everywhere: bool,
     rows: Array,

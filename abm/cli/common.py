@@ -43,19 +43,27 @@ def fail(message: str) -> NoReturn:
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Turn the errors that a user can cause into one line and exit code 2."""
+    try:
+        yield
+    except (typer.Exit, BrokenPipeError):
+        raise
+    except Exception as error:
+        if not _is_users(error):
+            raise
+        fail(str(error))
+
+
+def _is_users(error: Exception) -> bool:
+    """Whether a user can cause it; what is slow to load is asked last."""
+    from abm.scenario import ScenarioError
+
+    if isinstance(error, (ScenarioError, OSError)):
+        return True
     from abm.adl.answers import CompositionError
     from abm.adl.wave import PolicyError
     from abm.montecarlo.store import StoreError
-    from abm.scenario import ScenarioError
 
-    try:
-        yield
-    except (ScenarioError, StoreError, CompositionError, PolicyError) as error:
-        fail(str(error))
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        fail(str(error))
+    return isinstance(error, (StoreError, CompositionError, PolicyError))
 
 
 def print_json(value: Any) -> None:

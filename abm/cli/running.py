@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abm.cli.common import AsJson, Config, RunDir, Set, app, load, plain_errors, print_json
+from abm.cli.common import (
+    AsJson,
+    Config,
+    RunDir,
+    Set,
+    app,
+    composed,
+    plain_errors,
+    print_json,
+)
+from abm.cli.drawing import drawn_aside, load_plotting_ahead
 
 if TYPE_CHECKING:
     from abm.montecarlo.store import Batch
@@ -83,16 +93,20 @@ def run(
         "quiet": as_json,
     }
     with plain_errors():
+        from abm import scenario as scenarios
         from abm import study
 
         if study.is_study(config):
             _run_study(config, given, out, as_json, figures, how)
             return
-        scenario = load(config, given)
+        scenario = scenarios.load(config, given)
+        figures = figures and scenario.outputs.figures
+        if figures:
+            load_plotting_ahead()
+        composed(scenario, config)
         folder = out or free_folder(scenario.name)
         batch = _run(scenario, folder, how)
-        drawn = _draw(batch) if figures and scenario.outputs.figures else []
-        _report_batch(batch, drawn, as_json)
+        _report_batch(batch, figures, as_json)
 
 
 def options_as_overrides(
@@ -169,8 +183,7 @@ def resume(
 
             report_stress(batch, figures, as_json)
             return
-        drawn = _draw(batch) if figures and batch.scenario["outputs"]["figures"] else []
-        _report_batch(batch, drawn, as_json)
+        _report_batch(batch, figures and batch.scenario["outputs"]["figures"], as_json)
 
 
 _MEASURES = ("residual_usd", "largest_haircut_share")
@@ -330,38 +343,41 @@ def _report_study(folder: Path, as_json: bool, figures: bool) -> None:
         typer.echo(f"figure:  {drawn}")
 
 
-def _draw(batch: Batch) -> list[Path]:
-    from analysis.figures import draw_all
+def _report_batch(batch: Batch, figures: bool, as_json: bool) -> None:
+    with drawn_aside(batch, figures) as drawn:
+        if as_json:
+            found = _as_records(batch)
+            print_json(found | {"figures": [str(path) for path in drawn()]})
+            return
+        _print_batch(batch)
+        for path in drawn():
+            typer.echo(f"figure:  {path}")
 
-    return list(draw_all(batch, batch.folder))
+
+def _as_records(batch: Batch) -> dict[str, Any]:
+    from analysis.comparison import compare, records, shared_past
+
+    saved = shared_past(batch)
+    return {
+        "folder": str(batch.folder),
+        "content_sha256": batch.content_hash(),
+        "shared_past": saved if saved == saved else None,
+        "policies": records(compare(batch)),
+        "failed": failures(batch),
+    }
 
 
-def _report_batch(batch: Batch, drawn: list[Path], as_json: bool) -> None:
-    from analysis.comparison import compare, records, render, shared_past
+def _print_batch(batch: Batch) -> None:
+    from analysis.comparison import compare, render, shared_past
 
-    table, saved = compare(batch), shared_past(batch)
-    failed = failures(batch)
-    if as_json:
-        print_json(
-            {
-                "folder": str(batch.folder),
-                "content_sha256": batch.content_hash(),
-                "shared_past": saved if saved == saved else None,
-                "policies": records(table),
-                "failed": failed,
-                "figures": [str(path) for path in drawn],
-            }
-        )
-        return
-    typer.echo(render(table))
-    for one in failed:
+    saved = shared_past(batch)
+    typer.echo(render(compare(batch)))
+    for one in failures(batch):
         why = " ".join(one["first_reason"].split())
         typer.echo(f"failed:  {one['policy']}: {one['runs']} of {one['of']} runs; {why}")
     if saved == saved:  # NaN: a single policy shares with nobody
         typer.echo(f"shared:  {saved:.0%} of market time, simulated once for all policies")
     typer.echo(f"tables:  {batch.folder}  (content {batch.content_hash()[:16]})")
-    for path in drawn:
-        typer.echo(f"figure:  {path}")
 
 
 def failures(batch: Batch) -> list[dict[str, Any]]:

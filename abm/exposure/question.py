@@ -7,10 +7,9 @@ same intentions, and share one past until the first wave.
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
+import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -27,6 +26,7 @@ from abm.engine import Engine, policy_of
 from abm.exposure.fate import Fate, Held, Known, Watch
 from abm.exposure.twins import equities
 from abm.montecarlo.foresight import Looks
+from abm.montecarlo.pool import new_pool
 from abm.montecarlo.store import StoreError
 from abm.scenario import Scenario
 from abm.units import usd
@@ -113,7 +113,7 @@ def exposure(
         range(first, min(first + _RUNS_AT_A_TIME, runs))
         for first in range(0, runs, _RUNS_AT_A_TIME)
     ]
-    wanted = min(workers or multiprocessing.cpu_count(), len(chunks))
+    wanted = min(workers or os.cpu_count() or 1, len(chunks))
     rows: list[dict[str, Any]] = []
     with tqdm(total=runs, unit="run", disable=True if quiet else None) as bar:
         for chunk, found in _computed(question, chunks, wanted):
@@ -132,8 +132,7 @@ def _computed(
         for chunk in chunks:
             yield chunk, _of_runs(question, chunk)
         return
-    context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+    pool = new_pool(workers)
     waiting: dict[Future[list[dict[str, Any]]], range] = {}
     try:
         for chunk in chunks:
@@ -146,11 +145,6 @@ def _computed(
         raise StoreError("exposure: a worker process died (out of memory?)") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent: a worker finishes what it has begun."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _of_runs(question: Question, runs: range) -> list[dict[str, Any]]:

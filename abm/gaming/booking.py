@@ -17,7 +17,7 @@ import numpy as np
 from abm import enlarge, units
 from abm import world as w
 from abm.arithmetic import fraction_of, share_of
-from abm.compiled import inlined, kernel
+from abm.compiled import inlined, inner, kernel
 from abm.gaming.actions import (
     DEPOSIT,
     MOVE,
@@ -166,7 +166,7 @@ def _book(world: World, rows: Array, move_ppm: int, wrong: Array) -> int:
     return _covered(world, rows, wrong)
 
 
-@kernel
+@inner
 def _covered(world: World, rows: Array, wrong: Array) -> int:
     """See that initial margin is covered wherever something left, or positions arrived."""
     ledger, risk, markets = world.ledger, world.risk, world.markets
@@ -195,7 +195,7 @@ def _held(ledger: Ledger, account: int, market: int) -> int:
     return 0 if slot == NONE else ledger.positions[slot].lots
 
 
-@kernel
+@inner
 def _give(world: World, row: Any) -> None:
     """Take money out, or pay it to another account."""
     ledger = world.ledger

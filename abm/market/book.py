@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from abm.compiled import inlined, kernel
+from abm.compiled import inlined, inlined_kernel, inner, kernel
 from abm.world import NONE, Book, Ledger, find_position
 
 BUY = 1
@@ -238,7 +238,7 @@ def _is_working(book: Book, slot: int, order_id: int) -> bool:
     return book.orders[slot].id == order_id
 
 
-@inlined
+@inlined_kernel
 def cancel(book: Book, ledger: Ledger, slot: int, order_id: int) -> int:
     """Cancel an order that is still working.
 
@@ -260,7 +260,7 @@ def cancel(book: Book, ledger: Ledger, slot: int, order_id: int) -> int:
     return lots
 
 
-@inlined
+@inlined_kernel
 def cancel_all(book: Book, ledger: Ledger, account: int) -> int:
     """Cancel every working order of an account; return how many there were."""
     count = 0
@@ -280,7 +280,7 @@ def lots_held(ledger: Ledger, account: int, market: int) -> int:
     return 0 if slot == NONE else ledger.positions[slot].lots
 
 
-@kernel
+@inner
 def _reducible(book: Book, ledger: Ledger, market: int, account: int, side: int) -> int:
     """Lots by which an order of `side` can still reduce the account's position.
 
@@ -360,7 +360,7 @@ def _match(
     return lots
 
 
-@inlined
+@inlined_kernel
 def submit(
     book: Book,
     ledger: Ledger,

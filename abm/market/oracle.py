@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from abm import draws
-from abm.compiled import inlined, kernel
+from abm.compiled import inlined, inner, kernel
 from abm.world import Book, Markets, World
 
 _MAX_LOG_VOLATILITY = 3.0
@@ -123,7 +123,7 @@ def _echo(oracle: Any, state: Any) -> float:
     return fresh - fading
 
 
-@kernel
+@inner
 def note_middle(markets: Markets, book: Book) -> None:
     """Remember each book's middle before the venue liquidates into it."""
     for market in range(markets.state.shape[0]):
@@ -131,7 +131,7 @@ def note_middle(markets: Markets, book: Book) -> None:
         state.mid_before = _last_known_middle(book.tops[market], state)
 
 
-@kernel
+@inner
 def note_impact(markets: Markets, book: Book) -> None:
     """Add what liquidations did to each book's middle since :func:`note_middle`."""
     for market in range(markets.state.shape[0]):

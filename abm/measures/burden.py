@@ -166,8 +166,7 @@ def _given(found: Burden, payers: Payers, amounts: Array) -> Burden:
     worth = payers.worth / np.maximum(payers.capacity, 1)
     given = amounts * worth
     forced, tops = 0.0, [0.0] * 3
-    for group in np.unique(payers.group):
-        members = np.flatnonzero(payers.group == group)
+    for members in payers.by_group().values():
         capacity, taken = payers.capacity[members], amounts[members]
         if not taken.any():
             continue

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+
+from abm.measures.ranks import spearman
 
 Floats = NDArray[np.float64]
 
@@ -149,10 +150,7 @@ def rank_stability(shares: ArrayLike, later_shares: ArrayLike) -> float:
 
     NaN for fewer than two accounts or if all burdens of a wave are equal.
     """
-    first, last = np.asarray(shares, float), np.asarray(later_shares, float)
-    if len(first) < 2 or np.ptp(first) == 0.0 or np.ptp(last) == 0.0:
-        return float("nan")
-    return float(np.corrcoef(stats.rankdata(first), stats.rankdata(last))[0, 1])
+    return spearman(shares, later_shares)
 
 
 # --- what had to be, and what was a choice ----------------------------------------------

@@ -19,11 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.wave import BANKRUPT, Wave
+from abm.measures.accounts import each_once
+from abm.measures.ranks import kendall, spearman
 from abm.world import NONE, Array
 
 Floats = NDArray[np.float64]
@@ -115,22 +116,13 @@ def shown(policy: Policy, wave: Wave) -> Shown:
         If a part of the policy cannot answer.
     """
     payers, asked = policy.reach(if_called(wave), NEEDS)
-    account, first, owner = _each_once(wave.candidates["account"])
+    account, first, owner = each_once(wave.candidates["account"])
     owner = owner[payers.row]
     lights = np.zeros(len(account))
     np.maximum.at(lights, owner, (asked > 0).mean(axis=0))
     stated = np.zeros(len(account), np.int64)
     np.add.at(stated, owner, payers.worth)
     return Shown(account, wave.candidates["account_notional"][first], lights, stated)
-
-
-def _each_once(account: Array) -> tuple[Array, Array, Array]:
-    """`numpy.unique` of small numbers, without sorting: each, its first row, its place."""
-    first = np.full(int(account.max(initial=-1)) + 1, NONE)
-    first[account[::-1]] = np.arange(len(account))[::-1]
-    each = np.flatnonzero(first != NONE)
-    place = np.cumsum(first != NONE) - 1
-    return each, first[each], place[account]
 
 
 # --- what came --------------------------------------------------------------------------
@@ -201,26 +193,6 @@ def judge(before: Shown, after: Came) -> Predictability:
         brier=brier(before.lights, after.touched),
         coverage=coverage(before.stated[after.touched], after.loss[after.touched]),
     )
-
-
-def spearman(shown: ArrayLike, came: ArrayLike) -> float:
-    """Spearman's rank correlation; NaN if either does not vary."""
-    first, last = np.asarray(shown, float), np.asarray(came, float)
-    if not (_varies(first) and _varies(last)):
-        return float("nan")
-    return float(np.corrcoef(stats.rankdata(first), stats.rankdata(last))[0, 1])
-
-
-def kendall(shown: ArrayLike, came: ArrayLike) -> float:
-    """Kendall's tau-b, which allows for ties; NaN if either does not vary."""
-    first, last = np.asarray(shown, float), np.asarray(came, float)
-    if not (_varies(first) and _varies(last)):
-        return float("nan")
-    return float(stats.kendalltau(first, last).statistic)
-
-
-def _varies(values: Floats) -> bool:
-    return len(values) > 1 and bool(np.ptp(values) > 0.0)
 
 
 def brier(probability: ArrayLike, happened: ArrayLike) -> float:

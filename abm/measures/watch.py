@@ -103,13 +103,14 @@ class Watch:
         self.worths: dict[tuple[int, int], Worth] = {}
         self.traders = np.zeros(0, np.int64)
         self._due: set[int] = set()
+        self._soonest: int | None = None
         self._asked: dict[tuple[int, int], int] = {}
         self._hit: dict[int, Array] = {}
 
     @property
     def due(self) -> int | None:
         """The next step after which it wants to look; None if there is none."""
-        return min(self._due, default=None)
+        return self._soonest
 
     def answered(self, world: World, call: Call) -> None:
         """Look at a call that was answered in the present step."""
@@ -125,6 +126,7 @@ class Watch:
         for place, lag in enumerate(lags(self.horizons_s, step_ms)):
             self._due.add(step + lag)
             self._asked[call.wave.number, place] = step + lag
+        self._soonest = min(self._due, default=None)
 
     def _note_hit(self, world: World, call: Call) -> None:
         """Mark the traders that were hit in a call, and all before them."""
@@ -138,6 +140,7 @@ class Watch:
     def look(self, world: World, step: int) -> None:
         """Note what there is after a step that was due."""
         self._due.remove(step)
+        self._soonest = min(self._due, default=None)
         self.marks[step] = world.markets.state["mark"].copy()
         keys = [key for key, asked in self._asked.items() if asked == step]
         if not self.appraises or not keys:
@@ -152,6 +155,7 @@ class Watch:
         now = int(world.clock[0]["step"])
         self._asked = {key: step for key, step in self._asked.items() if step < now}
         self._due.clear()
+        self._soonest = None
         self._hit.clear()
 
     def finish(self) -> list[Burden]:

@@ -7,7 +7,7 @@ were worth there at the same moment, with all that prices and people did otherwi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,20 +87,20 @@ def of_run(
         wave = {name: column[place] for name, column in waves.items()}
         steps = np.array([_step(acted[i], step_ms) for i in here])
         end = episode * (int(steps[0]) // episode + 1)
-        known = {step: marks for step, marks in watch.marks.items() if step < end}
-        for k, lag in enumerate(lags(watch.horizons_s, step_ms)):
-            last = int(steps[-1]) + lag
+        lasts = [int(steps[-1]) + lag for lag in lags(watch.horizons_s, step_ms)]
+        marks = _later_marks(watch, steps - steps[-1], [s for s in lasts if s < end])
+        told = _fixed([acted[i] for i in here], [entries[i] for i in here], wave, marks)
+        for k, last in enumerate(lasts):
             row = {"wave": number, "horizon_s": watch.horizons_s[k]}
             row["time_s"] = last * step_ms / 1000.0
-            marks = [known.get(step) for step in (steps + lag).tolist()]
-            row |= _fixed([acted[i] for i in here], [entries[i] for i in here], wave, marks)
+            row |= told.get(last, {})
             so_far = slice(0, int(np.searchsorted(until, last, "right")))
             case.rows.append(row)
             case.taken.append(Taken(*(column[so_far] for column in every)))
             # The fork is run for the first episode alone.
             worth = watch.worths.get((number, k))
             case.worths.append(worth if end == episode else None)
-            case.marks.append(known.get(last))
+            case.marks.append(watch.marks.get(last) if last < end else None)
     return case
 
 
@@ -118,27 +118,58 @@ def _step(call: Call, step_ms: int) -> int:
     return round(call.wave.now_s * 1000.0 / step_ms)
 
 
+def _later_marks(watch: Watch, apart: Array, lasts: Sequence[int]) -> dict[int, Array]:
+    """By step of a wave's last call's look, the marks for each call, if all are known.
+
+    Parameters
+    ----------
+    apart : array of int64, shape (calls,)
+        Steps from the wave's last call to each one, at most 0.
+
+    Returns
+    -------
+    dict of int to array of int64, shape (calls, markets)
+    """
+    found = {}
+    for last in lasts:
+        each = [watch.marks.get(step) for step in (last + apart).tolist()]
+        known = [mark for mark in each if mark is not None]
+        if len(known) == len(each):
+            found[last] = np.array(known)
+    return found
+
+
 def _fixed(
-    calls: Sequence[Call], taken: Sequence[Taken], wave: Row, marks: Sequence[Array | None]
-) -> Row:
-    """Haircut, need and regret of one wave, each call judged at its own later marks."""
-    known = [mark for mark in marks if mark is not None]
-    if len(known) < len(marks):
+    calls: Sequence[Call], taken: Sequence[Taken], wave: Row, marks: Mapping[int, Array]
+) -> dict[int, Row]:
+    """Haircut, need and regret of one wave, each call judged at its own later marks.
+
+    Parameters
+    ----------
+    marks : mapping of int to array of int64, shape (calls, markets)
+        By step of the look.
+    """
+    if not marks:
         return {}
-    unit = calls[0].wave.unit
-    account = np.concatenate([each.account for each in taken])
-    loss = np.concatenate(
-        [each.losses(mark * unit) for each, mark in zip(taken, known, strict=True)]
-    )
-    haircut = usd(counterfactual.production_haircut(account, loss))
-    needed = usd(measured.needed_at(calls, known))
-    return {
-        "accounts": int(np.count_nonzero(np.bincount(account))),
-        "haircut_usd": haircut,
-        "net_usd": usd(counterfactual.net_haircut(loss)),
-        "needed_usd": needed,
-        "overshoot_usd": counterfactual.overshoot(haircut, needed),
-    } | {f"{name}_usd": value for name, value in measured.regret_of(wave, needed).items()}
+    every = Taken(*(np.concatenate(part) for part in zip(*taken, strict=True)))
+    call = np.repeat(np.arange(len(calls)), [len(each.account) for each in taken])
+    accounts = int(np.count_nonzero(np.bincount(every.account)))
+    per_lot = calls[0].wave.unit[every.market]
+    needs = usd(measured.needed_at(calls, np.stack(list(marks.values()), axis=1)))
+    found = {}
+    for (step, mark), needed in zip(marks.items(), needs.tolist(), strict=True):
+        loss = every.lots * (mark[call, every.market] * per_lot) - every.got
+        haircut = usd(counterfactual.production_haircut(every.account, loss))
+        regrets = measured.regret_of(wave, needed)
+        found[step] = {
+            "accounts": accounts,
+            "haircut_usd": haircut,
+            "net_usd": usd(counterfactual.net_haircut(loss)),
+            "needed_usd": needed,
+            "overshoot_usd": counterfactual.overshoot(haircut, needed),
+            **{f"{name}_usd": value for name, value in regrets.items()},
+        }
+    return found
 
 
 def columns_of(case: Case, fork: Lookout | None, unit: Array) -> Columns:

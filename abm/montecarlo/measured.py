@@ -48,7 +48,7 @@ def need_of(calls: Sequence[Call]) -> int:
     return int((raised_before(calls) + missing).max())
 
 
-def needed_at(calls: Sequence[Call], marks: Sequence[Array]) -> float:
+def needed_at(calls: Sequence[Call], marks: Sequence[Array] | Array) -> Array:
     """What a wave turned out to need, judged at later marks, in quanta.
 
     The most, over its calls, of what had been raised before and of what the bankrupt
@@ -56,14 +56,17 @@ def needed_at(calls: Sequence[Call], marks: Sequence[Array]) -> float:
 
     Parameters
     ----------
-    marks : sequence of array of int64, shape (markets,)
+    marks : sequence of array of int64, shape (markets,) or (n, markets)
         In ticks, one array a call.
+
+    Returns
+    -------
+    array of float64, shape () or (n,)
     """
-    before = raised_before(calls)
-    return max(
-        float(raised) + need_at(call.wave, mark)
-        for raised, call, mark in zip(before, calls, marks, strict=True)
-    )
+    before = raised_before(calls).astype(np.float64)
+    needs = [need_at(call.wave, mark) for call, mark in zip(calls, marks, strict=True)]
+    found = [raised + need for raised, need in zip(before, needs, strict=True)]
+    return np.asarray(np.max(found, axis=0))
 
 
 # --- waves ------------------------------------------------------------------------------
@@ -83,7 +86,7 @@ def of_waves(
     paid : Columns
         The table of haircuts.
     """
-    rows, share_before = [], None
+    rows, before = [], None
     for place, number in enumerate(told.get("wave", [])):
         here = [i for i, call in enumerate(calls) if call.wave.number == number]
         of_wave = {name: column[place] for name, column in told.items()}
@@ -91,9 +94,8 @@ def of_waves(
         payers = {name: column[mine] for name, column in paid.items()}
         row = _of_wave([calls[i] for i in here], [burdens[i] for i in here], payers)
         row |= _regrets([calls[i] for i in here], of_wave | row)
-        share = dict(zip(payers["account"].tolist(), payers["share"], strict=True))
-        row["rank_stability"] = _rank_stability(share_before, share)
-        share_before = share
+        row["rank_stability"] = _rank_stability(before, payers)
+        before = payers
         rows.append(row)
     every = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in every}
@@ -179,20 +181,22 @@ def _concentration(asked: Sequence[Burden], paid: Columns) -> Row:
     return found
 
 
-def _rank_stability(before: dict[int, float] | None, share: dict[int, float]) -> float:
+def _rank_stability(before: Columns | None, paid: Columns) -> float:
     """Of the burdens of all who were hit in a wave or in the one before it."""
     if before is None:
         return math.nan
-    accounts = before.keys() | share.keys()
-    pairs = [[of.get(account, 0.0) for account in accounts] for of in (before, share)]
-    return fairness.rank_stability(*pairs)
+    accounts = np.union1d(before["account"], paid["account"])
+    shares = np.zeros((2, len(accounts)))
+    for share, wave in zip(shares, (before, paid), strict=True):
+        share[np.searchsorted(accounts, wave["account"])] = wave["share"]
+    return fairness.rank_stability(*shares)
 
 
 def _regrets(calls: Sequence[Call], row: Row) -> Row:
     """Regret, judged at the marks of the calls themselves."""
-    needed = needed_at(calls, [call.wave.mark for call in calls])
-    return {"needed_usd": usd(needed)} | {
-        f"{name}_usd": value for name, value in regret_of(row, usd(needed)).items()
+    needed = usd(float(needed_at(calls, [call.wave.mark for call in calls])))
+    return {"needed_usd": needed} | {
+        f"{name}_usd": value for name, value in regret_of(row, needed).items()
     }
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from abm import genesis
 from abm.engine import Engine, policy_of
 from abm.montecarlo import screening, splitting
-from abm.montecarlo.runner import worker_pool
+from abm.montecarlo.pool import worker_pool
 from abm.montecarlo.screening import Promise
 from abm.montecarlo.splitting import RareEvent, Screen
 from abm.scenario import Scenario

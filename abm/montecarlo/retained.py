@@ -89,18 +89,19 @@ def hits(base: str, haircuts: Columns, calls: Sequence[Call], owner: Array) -> H
     trader = owner[haircuts["account"]]
     theirs = trader != NONE
     wave, trader = haircuts["wave"][theirs], trader[theirs]
-    pairs, row = np.unique(np.stack([wave, trader]), axis=1, return_inverse=True)
-    row = row.ravel()
-    amount = np.zeros(pairs.shape[1], np.int64)
+    n_traders = int(trader.max(initial=0)) + 1
+    pairs, row = np.unique(wave * n_traders + trader, return_inverse=True)
+    waves, traders = np.divmod(pairs, n_traders)
+    amount = np.zeros(len(pairs), np.int64)
     np.add.at(amount, row, haircuts["amount_quanta"][theirs])
     name = "equity_usd" if base == "equity" else "capacity_usd"
     whole = np.bincount(row, haircuts[name][theirs], len(amount))
     share = measure.taken_share(usd(amount), whole)
     if base == "position":
         closed = _closed_shares(calls, owner)
-        told = zip(pairs[0].tolist(), pairs[1].tolist(), share, strict=True)
+        told = zip(waves.tolist(), traders.tolist(), share, strict=True)
         share = np.array([closed.get((a, b), c) for a, b, c in told])
-    return Hit(pairs[0], pairs[1], np.maximum(amount, 0), share)
+    return Hit(waves, traders, np.maximum(amount, 0), share)
 
 
 def _closed_shares(calls: Sequence[Call], owner: Array) -> dict[tuple[int, int], float]:
@@ -284,7 +285,8 @@ def _recovery(
     given: Retention, episodes: Sequence[Episode], standings: Sequence[Array]
 ) -> dict[str, float]:
     """The clocks of solvency and of revenue, from the looks at how the venue stood."""
-    looks = np.concatenate(standings)
+    # Told the type of the records, numpy does not compare their fields pair by pair.
+    looks = np.concatenate(standings, dtype=standings[0].dtype)
     time_s = looks["at_ms"] / 1000.0
     starts = np.searchsorted(looks["at_ms"], [one.begun_ms for one in episodes]).tolist()
     purses = np.maximum(looks["insurance"], 0) + np.maximum(looks["vault"], 0)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
-import multiprocessing
 import os
-import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +19,7 @@ from abm.montecarlo import cluster, store
 from abm.montecarlo.blocks import Done, code_sha256, run_block
 from abm.montecarlo.entries import Entries
 from abm.montecarlo.plan import Block, Plan
+from abm.montecarlo.pool import new_pool
 from abm.scenario import ScenarioError, from_mapping
 
 # --- batches ----------------------------------------------------------------------------
@@ -263,8 +261,7 @@ def compute_tasks(
 def _compute_in_pool(
     tasks: Iterator[Task], workers: int, paranoid: bool
 ) -> Iterator[tuple[Task, Done]]:
-    context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+    pool = new_pool(workers)
     waiting: dict[Future[Done], Task] = {}
     folder = Path()
     try:
@@ -292,27 +289,3 @@ def _compute_in_pool(
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def worker_pool(
-    workers: int | None,
-) -> Iterator[Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]]:
-    """A `map` that computes in processes, one a core if None; in this one if only one."""
-    workers = workers or os.cpu_count() or 1
-    if workers == 1:
-        yield map
-        return
-    context = multiprocessing.get_context("forkserver")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
-    try:
-        yield pool.map
-    except BrokenProcessPool:
-        raise store.StoreError("a worker process died (out of memory?)") from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent: a worker finishes its block."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from abm import draws
-from abm.compiled import inlined, kernel
+from abm.compiled import inlined, inlined_kernel, inner, kernel
 from abm.market.book import BUY, LIMIT, MARKET, SELL
 from abm.market.makers import fear_of
 from abm.venue.ledger import deposit, withdraw
@@ -47,7 +47,7 @@ def schedule(crowd: Crowd, trader: int, when_ms: int, step_ms: int) -> None:
     crowd.wheel[_ACT, slot] = trader
 
 
-@kernel
+@inner
 def _schedule_reaction(crowd: Crowd, trader: int, when_ms: int, step_ms: int) -> None:
     row = crowd.traders[trader]
     row.reaction_ms = when_ms
@@ -56,7 +56,7 @@ def _schedule_reaction(crowd: Crowd, trader: int, when_ms: int, step_ms: int) ->
     crowd.wheel[_REACT, slot] = trader
 
 
-@kernel
+@inner
 def _collect(crowd: Crowd, wheel: int, now_ms: int, step_ms: int) -> None:
     """Move the traders of this step's slot who are due to the list of the due.
 
@@ -101,7 +101,7 @@ def _sift(crowd: Crowd, root: int, end: int) -> None:
         child = 2 * root + 1
 
 
-@kernel
+@inner
 def _shuffle_due(world: World) -> None:
     """Sort the due by a key drawn for each trader and step (a heapsort, in place).
 
@@ -144,7 +144,7 @@ def let_traders_act(world: World) -> None:
             _react_now(world, -2 - who)
 
 
-@kernel
+@inner
 def _postpone(world: World, who: int) -> None:
     """The gateway is full: the trader comes again in the next step."""
     clock = world.clock[0]
@@ -170,7 +170,7 @@ def _sleep(world: World, trader: int) -> None:
     schedule(crowd, trader, clock.now_ms + int(wait), clock.step_ms)
 
 
-@inlined
+@inlined_kernel
 def ask(
     inbox: Any, logs: Logs, account: int, market: int, side: int, kind: int, tick: int,
     lots: int, reduce_only: int, cancel_first: int,
@@ -304,7 +304,7 @@ def _trade(
 # --- reacting to ADL --------------------------------------------------------------------
 
 
-@kernel
+@inner
 def react(world: World) -> None:
     """Those whom ADL has hit decide: some will rebuild after a while, some will leave.
 
@@ -349,7 +349,7 @@ def _rebuild_chance(markets: Markets, kind: Any, row: Any) -> float:
     return float(odds / (1.0 + odds))
 
 
-@kernel
+@inner
 def _react_now(world: World, trader: int) -> None:
     """Rebuild a part of what was closed, or close what is left and go."""
     crowd, clock, ledger = world.crowd, world.clock[0], world.ledger
@@ -392,7 +392,7 @@ def _rebuild(world: World, trader: int) -> None:
     row.closed_lots = 0
 
 
-@kernel
+@inner
 def _leave(world: World, trader: int) -> None:
     ledger, crowd = world.ledger, world.crowd
     row = crowd.traders[trader]
@@ -411,7 +411,7 @@ def see_off(world: World) -> None:
             _leave(world, trader)
 
 
-@kernel
+@inner
 def note_hit(
     crowd: Crowd, accounts: Any, account: int, market: int, lots: int, share: float
 ) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from abm import units
 from abm.arithmetic import share_of
-from abm.compiled import inlined, kernel
+from abm.compiled import inlined, inlined_kernel, kernel
 from abm.venue.margin import equity_of
 from abm.world import ALARM, PEAK_SLOTS, Array, Risk, World
 
@@ -42,7 +42,7 @@ def equity_after(alarm: Any, fallen_ppm: int) -> int:
     return peak - share_of(peak, fallen_ppm)
 
 
-@inlined
+@inlined_kernel
 def is_alarmed(risk: Risk) -> bool:
     """True if an alarm is on."""
     on = 0
@@ -51,7 +51,7 @@ def is_alarmed(risk: Risk) -> bool:
     return on > 0
 
 
-@inlined
+@inlined_kernel
 def defended(risk: Risk) -> int:
     """The equity that ADL keeps the fund at, in quanta: where the alarm went on, or zero.
 

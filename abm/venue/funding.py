@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abm.compiled import kernel
+from abm.compiled import inner, kernel
 from abm.world import NONE, Ledger, World, touch
 
 _DAMPER = 0.0005
@@ -36,7 +36,7 @@ def accrue_funding(world: World) -> None:
         _pay(world.ledger, market, int(exact))
 
 
-@kernel
+@inner
 def _pay(ledger: Ledger, market: int, per_lot: int) -> None:
     if per_lot == 0:
         return

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from abm.compiled import inlined, kernel
+from abm.compiled import inlined_kernel, kernel
 from abm.venue.margin import equity_of
 from abm.world import AGE, LOW_SLOTS, Array, Ledger, Markets, World
 
@@ -26,7 +26,7 @@ _ALWAYS = np.iinfo(np.int64).max
 """A low that bounds nothing: no time has been seen yet in which gains were less."""
 
 
-@inlined
+@inlined_kernel
 def gains_of(ledger: Ledger, markets: Markets, account: int) -> int:
     """Equity above principal at the marks, at least zero, in quanta."""
     equity = equity_of(ledger, markets, account)

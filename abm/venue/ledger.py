@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from abm.arithmetic import fraction_of, share_of
-from abm.compiled import inlined, kernel
+from abm.compiled import inlined, inlined_kernel, kernel
 from abm.world import NONE, Book, Ledger, Risk, find_position, touch
 
 
@@ -76,7 +76,7 @@ def _free_position(ledger: Ledger, slot: int) -> None:
     pots.used_positions -= 1
 
 
-@inlined
+@inlined_kernel
 def book_lots(
     ledger: Ledger, risk: Risk, level: int, account: int, market: int, lots: int, value: int
 ) -> int:
@@ -125,7 +125,7 @@ def book_lots(
     return realised
 
 
-@inlined
+@inlined_kernel
 def charge_fee(ledger: Ledger, account: int, fee: int) -> None:
     """Move a fee (negative: a rebate) to the venue, a share of it to insurance."""
     pots = ledger.pots[0]
@@ -137,7 +137,7 @@ def charge_fee(ledger: Ledger, account: int, fee: int) -> None:
     pots.fees += fee - to_insurance
 
 
-@inlined
+@inlined_kernel
 def settle_fills(
     ledger: Ledger, risk: Risk, book: Book, unit: int, market: int, taker: int, side: int
 ) -> int:
@@ -173,7 +173,7 @@ def settle_fills(
     return side * total_value
 
 
-@inlined
+@inlined_kernel
 def move_cash(ledger: Ledger, payer: int, payee: int, amount: int) -> None:
     """Pay quanta from one account to another."""
     ledger.accounts[payer].cash -= amount
@@ -182,7 +182,7 @@ def move_cash(ledger: Ledger, payer: int, payee: int, amount: int) -> None:
     touch(ledger, payee)
 
 
-@inlined
+@inlined_kernel
 def deposit(ledger: Ledger, account: int, amount: int) -> None:
     """Bring quanta in from outside; they count as principal."""
     owner = ledger.accounts[account]
@@ -193,7 +193,7 @@ def deposit(ledger: Ledger, account: int, amount: int) -> None:
     touch(ledger, account)
 
 
-@inlined
+@inlined_kernel
 def withdraw(ledger: Ledger, account: int, amount: int, gains: int) -> None:
     """Take quanta out; gains leave first, so principal falls only by the rest.
 
@@ -223,7 +223,7 @@ def withdraw(ledger: Ledger, account: int, amount: int, gains: int) -> None:
     touch(ledger, account)
 
 
-@inlined
+@inlined_kernel
 def return_to_parent(ledger: Ledger, account: int) -> None:
     """Give what an isolated account without positions has back to its cross account.
 
@@ -235,7 +235,7 @@ def return_to_parent(ledger: Ledger, account: int) -> None:
     move_cash(ledger, account, owner.parent, owner.cash)
 
 
-@inlined
+@inlined_kernel
 def cut_withdrawals(ledger: Ledger, excess_debt: int, claims: int) -> None:
     """From now on withdrawals are cut by ``excess_debt / claims``.
 
@@ -254,7 +254,7 @@ def withdrawal_cut(ledger: Ledger) -> float:
     return float(pots["excess_debt"]) / max(float(pots["claims"]), 1.0)
 
 
-@inlined
+@inlined_kernel
 def stop_cutting_withdrawals(ledger: Ledger) -> None:
     """Withdrawals are whole again; what is still withheld goes to the insurance fund."""
     pots = ledger.pots[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from abm.arithmetic import floor_fraction, share_of
-from abm.compiled import inlined, kernel
+from abm.compiled import inlined, inner, kernel
 from abm.market.book import IOC, cancel_all, submit
 from abm.venue.fund import defended, is_alarmed
 from abm.venue.ledger import (
@@ -179,7 +179,7 @@ def _fillable(
     return mark * (1.0 - side * bad * rung.spread * rate)
 
 
-@kernel
+@inner
 def _log(
     logs: Logs, now_ms: int, mark: int, account: int, market: int, rung: int, lots: int,
     value: int, shortfall: int,
@@ -204,7 +204,7 @@ def _log_has_room(logs: Logs, n_markets: int) -> bool:
     return logs.counts[0].liquidations + 4 * (n_markets + 2) <= logs.liquidations.shape[0]
 
 
-@kernel
+@inner
 def _close_on_book(
     world: World, account: int, slot: int, lots: int, tick: int, rung: int
 ) -> None:
@@ -234,7 +234,7 @@ def _close_on_book(
     _log(world.logs, now, mark, account, market, rung, side * filled, value, 0)
 
 
-@kernel
+@inner
 def _try_book(world: World, rung: Any, account: int, equity: int, maintenance: int) -> None:
     """The rung ``book``: sell into the order book what the rung says."""
     ledger, risk, markets = world.ledger, world.risk, world.markets
@@ -268,7 +268,7 @@ def _try_book(world: World, rung: Any, account: int, equity: int, maintenance: i
         owner.cooldown_ms = now + rung.cooldown_ms
 
 
-@kernel
+@inner
 def _take_over(
     world: World, account: int, taker: int, rung: int, at_bankruptcy: bool
 ) -> None:
@@ -297,7 +297,7 @@ def _take_over(
         clock.first_takeover_ms = clock.now_ms
 
 
-@kernel
+@inner
 def _pay(world: World, account: int) -> None:
     """The fund pays what an account without positions owes, as far as it can."""
     ledger = world.ledger
@@ -313,7 +313,7 @@ def _pay(world: World, account: int) -> None:
     _log(world.logs, now, mark, account, market, INSURANCE_RUNG, 0, 0, amount)
 
 
-@kernel
+@inner
 def _socialise(world: World, rung: Any, account: int) -> None:
     """Charge small bad debt per contract to the side that the bankrupt was not on.
 
@@ -396,7 +396,7 @@ def _descend(world: World, account: int, backstop_is_due: bool) -> None:
             owner.at_bottom = 1
 
 
-@kernel
+@inner
 def _unwind_backstop(world: World) -> None:
     """The vault sells a share of its inventory into the book."""
     share = world.risk.watch[0].unwind_ppm
@@ -417,7 +417,7 @@ def _unwind_backstop(world: World) -> None:
         slot = following
 
 
-@kernel
+@inner
 def _release(world: World) -> None:
     """Drop from the watch list whoever is sound again or has nothing left."""
     ledger, risk, markets = world.ledger, world.risk, world.markets
@@ -546,7 +546,7 @@ def let_pass(world: World) -> None:
     stop_cutting_withdrawals(world.ledger)
 
 
-@kernel
+@inner
 def remember_marks(markets: Markets) -> None:
     """Make the present marks the "previous" ones of the next wave."""
     for market in range(markets.state.shape[0]):

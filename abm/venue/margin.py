@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from abm.arithmetic import share_of
-from abm.compiled import inlined, kernel
+from abm.compiled import inlined, inlined_kernel, kernel
 from abm.venue.ledger import unhook
 from abm.world import NONE, Book, Ledger, Markets, Risk
 
@@ -31,14 +31,14 @@ def _tier(tiers: Any, spec: Any, notional: int) -> int:
     return tier
 
 
-@inlined
+@inlined_kernel
 def maintenance_of(tiers: Any, spec: Any, notional: int) -> int:
     """Maintenance margin in quanta of a position of a notional in quanta."""
     tier = tiers[_tier(tiers, spec, notional)]
     return share_of(notional, tier.maintenance_ppm) - tier.maintenance_deduction
 
 
-@inlined
+@inlined_kernel
 def initial_of(tiers: Any, spec: Any, notional: int) -> int:
     """Initial margin in quanta of a position of a notional in quanta."""
     tier = tiers[_tier(tiers, spec, notional)]
@@ -54,7 +54,7 @@ def margins_of(tiers: Any, spec: Any, notional: int) -> tuple[int, int]:
     return initial, maintenance
 
 
-@inlined
+@inlined_kernel
 def health(ledger: Ledger, risk: Risk, markets: Markets, account: int) -> Any:
     """Equity, maintenance margin and notional of an account at the marks, in quanta."""
     equity = ledger.accounts[account].cash
@@ -73,7 +73,7 @@ def health(ledger: Ledger, risk: Risk, markets: Markets, account: int) -> Any:
     return equity, maintenance, notional
 
 
-@inlined
+@inlined_kernel
 def equity_of(ledger: Ledger, markets: Markets, account: int) -> int:
     """Equity of an account at the marks, in quanta."""
     equity = ledger.accounts[account].cash
@@ -100,7 +100,7 @@ def initial_margin(ledger: Ledger, risk: Risk, markets: Markets, account: int) -
     return margin
 
 
-@inlined
+@inlined_kernel
 def affordable_lots(
     book: Book,
     ledger: Ledger,
@@ -174,7 +174,7 @@ def _hook(risk: Risk, ledger: Ledger, slot: int, top: Any, mark: int, share: flo
     risk.triggers[side, top.first_level + tick] = slot
 
 
-@inlined
+@inlined_kernel
 def arm(
     book: Book,
     ledger: Ledger,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from abm.compiled import inlined
+from abm.compiled import inlined_kernel
 from abm.world.records import AGE, ALARM, LOW_SLOTS, NONE, PEAK_SLOTS, Array
 
 
@@ -149,7 +149,7 @@ def nbytes(world: World) -> int:
 # --- lookups ----------------------------------------------------------------------------
 
 
-@inlined
+@inlined_kernel
 def find_position(ledger: Ledger, account: int, market: int) -> int:
     """Slot of an account's position in a market, or `NONE`."""
     slot = ledger.accounts[account].first_position
@@ -158,7 +158,7 @@ def find_position(ledger: Ledger, account: int, market: int) -> int:
     return slot
 
 
-@inlined
+@inlined_kernel
 def touch(ledger: Ledger, account: int) -> None:
     """Put an account on the list of those whose margin must be looked at again."""
     owner = ledger.accounts[account]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
 
 from abm.montecarlo.store import Batch, StoreError
 from analysis.report.drawing import inline, variables
@@ -40,6 +43,30 @@ class Page:
     raw: dict[str, pd.DataFrame]
 
 
+def check(out: Path) -> None:
+    """Refuse, before any work, a page that could not be written.
+
+    Raises
+    ------
+    StoreError
+        If it could not.
+    """
+    if out.is_dir():
+        raise StoreError(f"{out}: is a folder: name a file, such as {out}/report.html")
+    try:
+        for folder in (out.parent, _tables(out)):
+            there = next(place for place in (folder, *folder.parents) if place.exists())
+            TemporaryFile(dir=there).close()
+        if out.is_file():
+            out.open("a").close()
+    except OSError as error:
+        raise StoreError(f"{out}: cannot be written: {error.strerror}") from None
+
+
+def _tables(out: Path) -> Path:
+    return out.with_name(f"{out.stem}-tables")
+
+
 def write(page: Page, out: Path) -> Path:
     """Write the page to `out` and its tables as CSV into the folder ``STEM-tables``.
 
@@ -48,7 +75,7 @@ def write(page: Page, out: Path) -> Path:
     StoreError
         If a file cannot be written.
     """
-    folder = out.with_name(f"{out.stem}-tables")
+    folder = _tables(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in all_tables(page):
@@ -70,6 +97,7 @@ def render(page: Page, tables_folder: str) -> str:
     """The page as HTML that refers to nothing outside itself but its tables' CSV."""
     environment = Environment(autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+    environment.filters["coded"] = _coded
     here = resources.files("analysis.report")
     template = environment.from_string(here.joinpath("page.html").read_text("utf-8"))
     return template.render(
@@ -80,6 +108,11 @@ def render(page: Page, tables_folder: str) -> str:
         folder=tables_folder,
         sections=[_laid_out(section) for section in page.sections],
     )
+
+
+def _coded(text: str) -> Markup:
+    """Text with what stands between backticks set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _laid_out(section: Section) -> dict[str, Any]:

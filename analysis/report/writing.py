@@ -31,7 +31,8 @@ def write_report(
     StoreError
         If the batch cannot be read or the report cannot be written.
     """
-    where = _file(out, batch.folder / "report.html")
+    where = Path(out or batch.folder / "report.html")
+    page.check(where)
     return page.write(build(batch, quiet=quiet), where)
 
 
@@ -53,18 +54,12 @@ def write_comparison(
         If a batch cannot be read, they have no policy in common, or the report cannot be
         written.
     """
+    where = Path(out or first.folder / "comparison.html")
+    page.check(where)
     pair = changes.Pair(Told(first), Told(second))
     if not pair.policies:
         raise StoreError(f"{first.folder}, {second.folder}: have no policy in common")
-    where = _file(out, first.folder / "comparison.html")
     return page.write(build_comparison(pair, quiet=quiet), where)
-
-
-def _file(out: str | Path | None, otherwise: Path) -> Path:
-    where = Path(out) if out else otherwise
-    if where.is_dir():
-        raise StoreError(f"{where}: is a folder: name a file, such as {where}/report.html")
-    return where
 
 
 def build_comparison(pair: changes.Pair, *, quiet: bool = False) -> page.Page:

@@ -25,7 +25,7 @@ from abm.adl.compose import compose
 from abm.adl.sharing import levelling, minmax, proportional, queue
 from abm.adl.venues import PRESETS
 from abm.measures import counterfactual, fairness, retention
-from abm.venue import formulas
+from abm.venue import formulas, ladders
 from tests.adl.waves import candidates, everyone, wave
 
 ROOT = Path(__file__).parent.parent.parent
@@ -155,7 +155,7 @@ def test_on_hyperliquid_liquidations_bear_no_fee():
     # clearance fee (hyperliquid.gitbook.io, trading/liquidations).
     for name in ("oct10", "oct10-full"):
         told = scenario.load(ROOT / "configs" / f"{name}.toml")
-        assert told.venue.ladder == "hyperliquid"
+        assert [rung.rung for rung in ladders.rungs(told.venue.ladder)] == ["book", "backstop", "wave"]
         assert told.venue.liquidation_fee_bps == 0.0
 
 

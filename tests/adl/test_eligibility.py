@@ -73,14 +73,16 @@ def stays(row: Any, worst: int, health: str) -> bool:
 
 def twin_of_positions(wave: Wave, worst: np.ndarray, answer: dict[str, Any]):
     """(row, lots, tier, weight) of everyone whom `positions` should pick."""
+    asked = opposed(wave)
     for i, row in enumerate(wave.candidates):
+        if (int(row["market"]), bool(row["lots"] < 0)) not in asked:
+            continue
         gain = int(row["value"] - row["cost"])
         if answer.get("profit", "settlement") == "settlement":
             gain = min(gain, int(worst[i] - row["cost"]))
         hedged, d = answer.get("hedged", "same"), delta(row)
         if (
-            (int(row["market"]), bool(row["lots"] < 0)) in opposed(wave)
-            and (gain > 0 or answer.get("profit") == "any")
+            (gain > 0 or answer.get("profit") == "any")
             and abs(int(row["value"])) >= quanta(answer.get("least_usd", 0.0))
             and stays(row, int(worst[i]), answer.get("health", "any"))
             and not (hedged == "exempt" and d < Fraction(0.05))

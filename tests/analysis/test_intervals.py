@@ -18,6 +18,14 @@ def skewed(size: int, seed: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).lognormal(0.0, 1.0, size)
 
 
+def test_binomial_quantiles_are_those_of_scipy():
+    for trials in (5, 6, 7, 20, 64, 500, 5000):
+        for chance in (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99):
+            for level in (0.005, 0.025, 0.05, 0.95, 0.975, 0.995):
+                found = intervals.binomial_quantile(level, trials, chance)
+                assert found == stats.binom.ppf(level, trials, chance)
+
+
 @pytest.mark.parametrize(("law", "least"), [(stats.expon(), 0.90), (LOGNORMAL, 0.83)])
 def test_mean_interval_covers_the_mean_of_64_runs_as_often_as_it_says(law, least):
     # It says 94% and 89%; four standard deviations of 500 trials are 4% and 6%.

@@ -12,22 +12,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 from abm.api import Results
-from abm.cli import app
 from abm.cli.fund import fund as command
 from abm.montecarlo.store import COLUMNS, Batch, StoreError
 from analysis import fund, notation, style
 from analysis.figures import draw_deficits
 from analysis.measures import Told
-from analysis.report import cost, dominance, markets, solvency
+from analysis.report import cost, dominance, markets, solvency, writing
 from analysis.report.asked import Lazy
 from analysis.report.drawing import DARK, inline
 from analysis.report.section import Missing, Section
 from analysis.report.writing import write_comparison, write_report
 from tests.analysis.batches import crowd_batch, failed, finished, haircut, make_batch
 from tests.analysis.pages import PageReader
+from tests.command import adl
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 
@@ -136,6 +135,11 @@ def test_readings_say_what_the_tables_say(written: tuple[Batch, Path], page: Pag
 def test_the_regime_is_told_from_deficits_and_fees(page: PageReader):
     assert "lies in the structural-deficit regime" in page.texts["trilemma"]
     assert "is best in all three" in page.texts["trilemma"]
+
+
+def test_names_of_tables_are_set_as_code(page: PageReader):
+    assert "diamonds; adl fund takes" in " ".join(page.texts["fund"].split())
+    assert "`" not in "".join(page.texts.values())
 
 
 def test_facts_name_the_seeds(page: PageReader):
@@ -282,8 +286,8 @@ def test_independent_samples_are_compared_as_such():
 
 def test_the_command_names_the_report_and_its_tables(tmp_path: Path):
     pair_of_batches(tmp_path)
-    words = ["report", str(tmp_path / "a"), str(tmp_path / "b")]
-    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "x.html"), "--json"])
+    words = ["report", tmp_path / "a", tmp_path / "b"]
+    done = adl(*words, "--out", tmp_path / "x.html", "--json")
     assert done.exit_code == 0, done.output
     told = json.loads(done.output)
     assert told["report"] == str(tmp_path / "x.html")
@@ -300,11 +304,33 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     make_batch(tmp_path / "a", ["p"], 1, runs=[finished(0, "p", 1.0)])
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    done = CliRunner().invoke(app, ["report", *words])
+    done = adl("report", *words)
     assert done.exit_code == 2
     assert len(done.stderr.splitlines()) == 1
     assert names in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("out", ["taken/x.html", "taken/deep/x.html", "y.html"])
+def test_a_report_that_could_not_be_written_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+):
+    make_batch(tmp_path / "a", ["p"], 1, runs=[finished(0, "p", 1.0)])
+    (tmp_path / "taken").write_text("a file, and no folder")
+    (tmp_path / "y-tables").write_text("the same")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(writing, "build", None)
+    before = sorted(tmp_path.rglob("*"))
+    done = adl("report", "a", "--out", out)
+    assert done.exit_code == 2
+    assert done.stderr == f"adl: {out}: cannot be written: Not a directory\n"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_report_is_written_over_an_old_one_and_into_new_folders(tmp_path: Path):
+    results = Results(make_batch(tmp_path, ["p"], 1, runs=[finished(0, "p", 1.0)]).folder)
+    first = results.report(tmp_path / "new" / "er" / "out.html").read_bytes()
+    assert results.report(tmp_path / "new" / "er" / "out.html").read_bytes() == first
 
 
 def test_results_write_their_report(tmp_path: Path):

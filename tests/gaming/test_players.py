@@ -38,6 +38,12 @@ def _run(scenario, policy, seed=7):
     return engine
 
 
+@pytest.fixture(scope="module")
+def played():
+    """Tables of a crash in which everybody plays something, by policy."""
+    return runs_of(_playing(three_markets()))
+
+
 def test_the_built_in_names_of_a_scenario_are_those_of_the_registry():
     assert tuple(STRATEGIES) == BUILT_IN_STRATEGIES
 
@@ -49,16 +55,14 @@ def test_money_and_lots_hold_at_every_step_while_all_strategies_play(seed):
     assert int(engine.world.clock[0]["step"]) == scenario.time.steps
 
 
-def test_all_strategies_do_something_in_a_crash():
-    tables = runs_of(_playing(three_markets()))["hyperliquid"]["players"]
-    busy = tables.set_index("group")
+def test_all_strategies_do_something_in_a_crash(played):
+    busy = played["hyperliquid"]["players"].set_index("group")
     moved = busy["volume_usd"] + busy["outside_money_usd"]
     assert (moved[list(STRATEGIES)].drop("withdraw-gains") > 0.0).all(), busy
     assert busy["traders"].sum() == busy.loc["makers", "traders"] + 400
 
 
-def test_the_baseline_has_the_same_groups_and_nobody_plays():
-    played = runs_of(_playing(three_markets()))
+def test_the_baseline_has_the_same_groups_and_nobody_plays(played):
     honest = runs_of(_playing(three_markets(), honest=True))
     plain = runs_of(three_markets())
     for policy in POLICIES:
@@ -94,12 +98,11 @@ def test_groups_nest_and_do_not_depend_on_who_plays_what():
     assert abs((many[holders] == 0).mean() - 0.4) < 0.15
 
 
-def test_the_table_adds_up_over_everybody():
-    tables = runs_of(_playing(three_markets()))
+def test_the_table_adds_up_over_everybody(played):
     for policy in POLICIES:
-        rows, run = tables[policy]["players"], tables[policy]["runs"].iloc[0]
+        rows, run = played[policy]["players"], played[policy]["runs"].iloc[0]
         assert rows["fees_usd"].sum() >= run["fees_usd"] - 1.0
-        hit = tables[policy]["haircuts"]
+        hit = played[policy]["haircuts"]
         makers = hit.loc[hit["kind"] == "maker", "amount_usd"].sum()
         total = rows["adl_loss_usd"].sum()
         house = hit.loc[hit["kind"].isin(["backstop", "insurance"]), "amount_usd"].sum()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from typer.testing import CliRunner
 
-from abm.cli import app
 from abm.gaming.strategies import STRATEGIES, build_strategy
 from abm.gaming.trial import check
+from tests.command import adl
 
 HEAD = "import random\nfrom abm import Actions\ndef act(view, memory):\n    a = Actions()\n"
 
@@ -16,7 +15,7 @@ def _checked(tmp_path, monkeypatch, *lines):
     monkeypatch.chdir(tmp_path)
     body = "".join(f"    {line}\n" for line in (*lines, "return a"))
     (tmp_path / "mine.py").write_text(HEAD + body)
-    return CliRunner().invoke(app, ["check", "mine.py:act"])
+    return adl("check", "mine.py:act")
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

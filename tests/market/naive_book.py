@@ -7,6 +7,7 @@ orders that wait there, oldest first.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(eq=False)
@@ -21,8 +22,7 @@ class Order:
     reduce_only: bool
 
 
-@dataclass(frozen=True)
-class Fill:
+class Fill(NamedTuple):
     """Who was hit, at which price, for how much."""
 
     tick: int

@@ -174,10 +174,3 @@ def test_a_uniform_need_makes_the_lights_of_a_queue_calibrated():
 def test_coverage_is_the_share_of_losses_within_what_was_stated():
     assert p.coverage([10, 10, 0], [10, 11, 0]) == pytest.approx(2 / 3)
     assert math.isnan(p.coverage([], []))
-
-
-@given(arrays(np.int64, st.integers(0, 20), elements=st.integers(0, 9)))
-def test_accounts_are_found_once_each_as_numpy_finds_them(account):
-    expected = np.unique(account, return_index=True, return_inverse=True)
-    for found, wanted in zip(p._each_once(account), expected, strict=True):
-        assert found.tolist() == wanted.tolist()

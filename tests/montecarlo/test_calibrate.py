@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from abm import calibration, scenario
-from abm.cli import app
 from abm.montecarlo import calibrate
 from abm.montecarlo.store import StoreError
+from tests.command import adl
 from tests.test_calibration import MINIMAL, ONE
 
 TWO = (
@@ -138,10 +137,6 @@ def test_the_same_search_visits_the_same_points(made_up_runs, tmp_path):
 
 
 # --- a folder ---------------------------------------------------------------------------
-
-
-def adl(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def test_a_calibration_leaves_values_a_table_and_a_page_and_can_be_resumed(tmp_path):

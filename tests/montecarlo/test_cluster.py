@@ -24,7 +24,7 @@ MINIMAL = ROOT / "configs" / "minimal.toml"
 
 
 def plan() -> Plan:
-    return Plan.of(scenarios.load(MINIMAL, ["run.runs=24", "run.block=2"]))
+    return Plan.of(scenarios.load(MINIMAL, ["run.runs=12", "run.block=2"]))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

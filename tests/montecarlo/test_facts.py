@@ -4,13 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from abm.cli import app
 from abm.market.book import BUY
 from abm.montecarlo import facts
 from abm.scenario import ScenarioError
 from abm.toml_out import to_toml
+from tests.command import adl
 from tests.worlds import tiny_scenario
 
 RUNS = "run.runs=2"
@@ -62,8 +61,8 @@ def test_the_command_writes_its_tables_and_says_which_batch(tmp_path):
     scenario = tiny_scenario("run.runs=5", "time.duration_s=120")
     config.write_text(to_toml(scenario.resolved()))
     page.write_text("<!-- facts tiny -->\n<!-- end -->\n")
-    arguments = ["facts", str(config), "--out", str(out), "--into", str(page), "--json"]
-    found = CliRunner().invoke(app, arguments)
+    arguments = ["facts", config, "--out", out, "--into", page, "--json"]
+    found = adl(*arguments)
     assert found.exit_code == 0, found.output
     told = json.loads(found.stdout)
     assert told["scenario_sha256"] == scenario.sha256()
@@ -71,6 +70,6 @@ def test_the_command_writes_its_tables_and_says_which_batch(tmp_path):
     assert told["scenario_sha256"][:16] in page.read_text()
     written = {path.name for path in out.iterdir()}
     assert {"facts.csv", "facts.json", "facts.png", "paths.parquet"} <= written
-    again = CliRunner().invoke(app, arguments)
+    again = adl(*arguments)
     assert again.exit_code == 2
     assert "exists already" in again.stderr

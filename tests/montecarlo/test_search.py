@@ -21,6 +21,7 @@ FAMILIES = [
     "allocation='random'}",
     "policies.all={preset='pro-rata', severity={rule='fixed', share=1.0}}",
     "run.policies=['pro-rata']",
+    "time.duration_s=300",
 ]
 TABLE = {
     "over": {f"policies.{name}.severity.share": SHARES for name in ("few", "all")},

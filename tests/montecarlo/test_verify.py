@@ -10,22 +10,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
 from abm import scenario
 from abm.adl import audit
 from abm.adl.compose import compose
-from abm.cli import app
 from abm.montecarlo import store, tables
 from abm.montecarlo.plan import Plan
 from abm.montecarlo.runner import run_batch
 from abm.montecarlo.verify import verify
 from tests import crashes
+from tests.command import adl
 
 
-def _scenario():
+def _scenario(runs=2, policies=("hyperliquid", "pro-rata", "none")):
     return crashes.crash(
-        run={"runs": 2, "block": 2, "policies": ["hyperliquid", "pro-rata", "none"]},
+        time={"duration_s": 60.0},
+        run={"runs": runs, "block": runs, "policies": policies},
         outputs={
             "paths_of_first_runs": 1,
             "audit_of_first_runs": 1,
@@ -44,6 +44,16 @@ def batch(tmp_path_factory):
     done = run_batch(Plan.of(_scenario()), folder, workers=1, quiet=True)
     assert done.table("adl_fills").num_rows
     assert done.table("haircuts").num_rows
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one_run(tmp_path_factory):
+    """What is recorded of one run in contracts and in cash."""
+    folder = tmp_path_factory.mktemp("one") / "run"
+    plan = Plan.of(_scenario(1, ("hyperliquid", "pro-rata")))
+    run_batch(plan, folder, workers=1, quiet=True)
+    assert verify(folder).sound
     return folder
 
 
@@ -67,17 +77,20 @@ def other(value, kind):
     return value + 1
 
 
-def change(folder, table, column):
-    """Change one cell, one that holds something if there is any."""
-    path = folder / f"{table}.parquet" / "block-000000.parquet"
-    found = pq.read_table(path)
+def changed(found, column):
+    """A table with one cell changed, one that holds something if there is any."""
     kind = found.schema.field(column).type
     values = found[column].to_pylist()
     row = next((i for i, value in enumerate(values) if value not in (None, [])), 0)
     values[row] = other(values[row], kind)
     at = found.schema.get_field_index(column)
-    changed = found.set_column(at, column, pa.array(values, kind))
-    pq.write_table(changed, path, compression="zstd")
+    return found.set_column(at, column, pa.array(values, kind))
+
+
+def change(folder, table, column):
+    """Change one cell of a table of a folder."""
+    path = folder / f"{table}.parquet" / "block-000000.parquet"
+    pq.write_table(changed(pq.read_table(path), column), path, compression="zstd")
 
 
 def forge(folder):
@@ -103,10 +116,9 @@ def test_one_changed_cell_is_found_in_any_column_of_any_table(copied, table):
     """Whichever cell of a file is changed, its hash is another; verify looks at that."""
     digests = store.Batch(copied).manifest["blocks"]["0"]["sha256"]
     path = copied / f"{table}.parquet" / "block-000000.parquet"
-    as_written = path.read_bytes()
+    found = pq.read_table(path)
     for column, _ in store.COLUMNS[table]:
-        path.write_bytes(as_written)
-        change(copied, table, column)
+        pq.write_table(changed(found, column), path, compression="zstd")
         assert store.damage(copied, 0, digests) == table, column
     assert any(
         finding.table == table and "SHA-256" in finding.message
@@ -170,7 +182,8 @@ DECIDED = [
 
 
 @pytest.mark.parametrize("column", DECIDED)
-def test_a_forged_record_does_not_fit_what_was_decided(copied, column):
+def test_a_forged_record_does_not_fit_what_was_decided(one_run, tmp_path, column):
+    copied = shutil.copytree(one_run, tmp_path / "run")
     change(copied, "audit", column)
     forge(copied)
     assert not verify(copied).sound
@@ -340,7 +353,7 @@ def test_a_changed_manifest_is_found(copied, key):
     manifest = json.loads(path.read_text())
     manifest[key] = {} if isinstance(manifest[key], dict) else "other"
     path.write_text(json.dumps(manifest))
-    done = CliRunner().invoke(app, ["verify", str(copied)])
+    done = adl("verify", copied)
     assert done.exit_code in (1, 2)
     assert "manifest" in done.output
 
@@ -367,15 +380,15 @@ def test_a_file_that_is_gone_or_cut_off_is_named(copied, table):
 
 
 def test_the_command_says_sound_or_what_differs(batch, copied):
-    sound = CliRunner().invoke(app, ["verify", str(batch)])
+    sound = adl("verify", batch)
     assert (sound.exit_code, "sound" in sound.output) == (0, True)
     change(copied, "haircuts", "amount_quanta")
-    wrong = CliRunner().invoke(app, ["verify", str(copied), "--json"])
+    wrong = adl("verify", copied, "--json")
     assert wrong.exit_code == 1
     told = json.loads(wrong.output)
     assert told["sound"] is False
     assert {f.get("column") for f in told["findings"]} >= {"amount_quanta"}
-    assert CliRunner().invoke(app, ["verify", str(batch.parent)]).exit_code == 2
+    assert adl("verify", batch.parent).exit_code == 2
 
 
 RULES = """
@@ -401,7 +414,7 @@ def test_a_users_rule_is_verified_from_its_file(tmp_path, monkeypatch):
     assert any("not the file that ran" in f.message for f in findings)
     assert any(f.column == "amounts" for f in findings)
     (tmp_path / "mine.py").unlink()
-    done = CliRunner().invoke(app, ["verify", str(folder)])
+    done = adl("verify", folder)
     assert done.exit_code == 2
     assert "there is no file mine.py" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -6,14 +6,13 @@ import csv
 import json
 
 import pytest
-from typer.testing import CliRunner
 
-from abm.cli import app
 from abm.theory import running
 from abm.theory.finding import Effort
 from abm.theory.market import Market
 from analysis import theory as told
 from analysis.figures.theory import DRAWINGS, draw_all
+from tests.command import adl
 
 FEW = Effort(books=20, largest=2_000)
 NONE = Market()
@@ -98,12 +97,12 @@ def test_numbers_are_written_with_sensible_digits(value, text):
 
 def test_the_command_prints_a_table_and_writes_it(tmp_path):
     out = tmp_path / "out"
-    asked = ["theory", "--only", "h13", "--runs", "20", "--out", str(out), "--no-figures"]
-    answer = CliRunner().invoke(app, asked)
+    asked = ["theory", "--only", "h13", "--runs", 20, "--out", out, "--no-figures"]
+    answer = adl(*asked)
     assert answer.exit_code == 0, answer.output
     assert "holds" in answer.output
     assert (out / "theory.csv").is_file()
-    answer = CliRunner().invoke(app, [*asked, "--json"])
+    answer = adl(*asked, "--json")
     rows = json.loads(answer.stdout)["findings"]
     assert {row["hypothesis"] for row in rows} == {"H13"}
 
@@ -118,7 +117,7 @@ def test_the_command_prints_a_table_and_writes_it(tmp_path):
 )
 def test_bad_input_gets_one_line(tmp_path, given, words):
     out = tmp_path / "out"
-    answer = CliRunner().invoke(app, ["theory", *given, "--out", str(out)])
+    answer = adl("theory", *given, "--out", out)
     assert answer.exit_code == 2
     assert words in answer.stderr
     assert not out.exists()

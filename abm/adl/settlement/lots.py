@@ -317,13 +317,7 @@ def _pair(
             size = left if is_surplus else min(left, wanted)
             row = bankrupt[k]
             fill = fills[count]
-            fill.market = payer.market
-            fill.account = payer.account
-            fill.bankrupt = INSURANCE_ACCOUNT if is_surplus else row.account
-            fill.lots = size if payer.lots > 0 else -size
-            fill.held = payer.lots
-            fill.cost = payer.cost
-            fill.collateral = 0
+            _begin(fill, payer, size, INSURANCE_ACCOUNT if is_surplus else row.account)
             if mode == _ENTRY:
                 # As the ledger takes the cost out, fill by fill.
                 fill.value = fraction_of(cost, size, held)
@@ -344,6 +338,18 @@ def _pair(
             if not is_surplus:
                 wanted -= size
     return count
+
+
+@inlined
+def _begin(fill: Any, payer: Any, size: int, bankrupt: int) -> None:
+    """Write down what is closed and who meet in a fill; its value is still to be told."""
+    fill.market = payer.market
+    fill.account = payer.account
+    fill.bankrupt = bankrupt
+    fill.lots = size if payer.lots > 0 else -size
+    fill.held = payer.lots
+    fill.cost = payer.cost
+    fill.collateral = 0
 
 
 @inlined

@@ -50,8 +50,10 @@ def min_max_alike(capacity: Array, normaliser: Array, budget: int) -> Array:
 
 
 def _bracket(capacity: Array, normaliser: Array, budget: int) -> tuple[float, float]:
-    """A bound that is too low, or zero, and one that meets the budget."""
-    low, high = 0.0, max(budget, 1) / float(normaliser.sum())
+    """A bound that is too low and one, at most twice as high, that meets the budget."""
+    # Whole amounts sum to at most M * normaliser.sum(): half of the budget at the first.
+    low = 0.5 * max(budget, 1) / float(normaliser.sum())
+    high = 2.0 * low
     while int(_within(capacity, normaliser, high).sum()) < budget:
         low, high = high, 2.0 * high
     return low, high

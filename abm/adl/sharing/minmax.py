@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import optimize, sparse
 
 from abm.adl.sharing.filling import fill, halfway, scaled
 from abm.adl.sharing.selection import real, whole
@@ -127,6 +126,8 @@ def _solve(
     options: Any,
 ) -> Array:
     """The program in HiGHS; money is in units of the largest lot, so that it is near 1."""
+    from scipy import optimize, sparse  # slow to load, and few policies need them
+
     n, unit = len(value), float(value.max())
     worth = value / unit
     need = sparse.csr_array(np.append(worth, 0.0)[None, :])

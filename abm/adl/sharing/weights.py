@@ -7,7 +7,6 @@ The risk that a row of leverage lambda adds per dollar of equity, as arXiv 2512.
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from abm.world import Array
 
@@ -44,6 +43,8 @@ def normal_shock(leverage: Array, *, scale: float) -> Array:
     scale : float
         Standard deviation of the return.
     """
+    from scipy import stats  # slow to load, and few policies need it
+
     buffer = _buffer(leverage) / scale
     shortfall = stats.norm.pdf(buffer) - buffer * stats.norm.sf(buffer)
     return np.where(leverage > 0, leverage * scale * shortfall, 0.0)
@@ -60,6 +61,8 @@ def student_shock(leverage: Array, *, scale: float, freedom: float) -> Array:
     freedom : float
         Degrees of freedom, above 1: below, the expectation is infinite.
     """
+    from scipy import stats
+
     buffer = _buffer(leverage) / scale
     tail = stats.t.pdf(buffer, freedom) * (freedom + buffer**2) / (freedom - 1.0)
     shortfall = tail - buffer * stats.t.sf(buffer, freedom)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
 from abm.adl.sharing.rounding import ROUNDINGS, fixed_point_scaling, round_to_sum
-from tests.adl.sharing.books import wave
+from tests.adl.sharing.books import Wave, wave
+
+
+@functools.cache
+def waves() -> list[Wave]:
+    rng = np.random.default_rng(1)
+    return [wave(rng, largest_bits=45) for _ in range(10_000)]
 
 
 @pytest.mark.parametrize("name", ROUNDINGS)
 def test_the_sum_is_within_the_bound_that_the_rule_states(name):
-    rng = np.random.default_rng(1)
-    for _ in range(10_000 if name != "fixed-point-scaling" else 1000):
-        book = wave(rng, largest_bits=45)
+    for book in waves()[: 10_000 if name != "fixed-point-scaling" else 1000]:
         total = int(book.capacity.sum())
         budget = max(0, min(book.budget, total))
         exact = book.capacity * (budget / max(total, 1))

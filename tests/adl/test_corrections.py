@@ -155,7 +155,11 @@ def test_on_hyperliquid_liquidations_bear_no_fee():
     # clearance fee (hyperliquid.gitbook.io, trading/liquidations).
     for name in ("oct10", "oct10-full"):
         told = scenario.load(ROOT / "configs" / f"{name}.toml")
-        assert [rung.rung for rung in ladders.rungs(told.venue.ladder)] == ["book", "backstop", "wave"]
+        assert [rung.rung for rung in ladders.rungs(told.venue.ladder)] == [
+            "book",
+            "backstop",
+            "wave",
+        ]
         assert told.venue.liquidation_fee_bps == 0.0
 
 

@@ -75,13 +75,18 @@ def episodes(told: Told, _: Lazy) -> Answer:
     names = [name for name in told.policies if name in rows.index.unique("policy")]
     figures, given = {}, []
     told_of = (
-        ("deficit_usd", "Deficit of each crash", "usd"),
-        ("kept", "Lifetime value, of that before the first crash", "share"),
+        ("deficit_usd", "Deficit of each crash", "Deficit (USD)", "usd"),
+        (
+            "kept",
+            "Lifetime value, of that before the first crash",
+            "Lifetime value",
+            "share",
+        ),
     )
-    for column, title, unit in told_of:
+    for column, title, label, unit in told_of:
         found = {name: _by_episode(rows.loc[name], column) for name in names}
         shown = {name: found[name] for name in names[:_MOST_CURVES]}
-        figures[title] = draw_curves(title, shown, "Crash", title, unit)
+        figures[title] = draw_curves(title, shown, "Crash", label, unit)
         cells = {name: tables.cells(table, unit) for name, table in found.items()}
         data = pd.concat(found, names=["policy", "episode"]).reset_index()
         wide = pd.DataFrame(cells).T.rename(columns=lambda at: f"Crash {at}")

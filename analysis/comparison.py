@@ -46,6 +46,7 @@ _CONTRASTS = {
     "deficit": "deficit_usd",
     "residual": "residual_usd",
     "largest_haircut": "largest_haircut_share",
+    "largest_equity": "largest_equity_share",
 }
 
 
@@ -210,6 +211,7 @@ _DIFFERENCES = (
     _Line("Deficit", "deficit_less_base", notation.usd),
     _Line("Residual", "residual_less_base", notation.usd),
     _Line("Worst haircut, points", "largest_haircut_less_base", _points),
+    _Line("  of equity, points", "largest_equity_less_base", _points),
 )
 
 
@@ -340,8 +342,9 @@ def findings(table: pd.DataFrame) -> list[str]:
     found = [f"{start}the mean deficit is {_stand(others, 'deficit', notation.usd)}."]
     paying = others[others["haircuts_mean"] != 0]
     if len(paying):
-        stand = _stand(paying, "largest_haircut", _points, " points")
-        found.append(f"{start}a run's worst haircut is on average {stand}.")
+        for measure, whole in (("haircut", "profit"), ("equity", "equity")):
+            stand = _stand(paying, f"largest_{measure}", _points, " points")
+            found.append(f"{start}a run's worst haircut of {whole} is on average {stand}.")
     return found
 
 

@@ -66,10 +66,11 @@ MEASURES = (
             "Waves in which profits could not pay, though equity could have."),
     Measure("haircut_usd", "Haircuts in all", BURDEN, "usd", "low",
             "What all accounts gave in a run, against the mark of the moment. What later "
-            "prices did to those who were closed is not in it."),
+            "prices did to those who were closed is not in it, and can be more."),
     Measure("largest_haircut_share", "Worst haircut of profit", BURDEN, "share", "low",
-            "The most that one account gave in a run, as a share of its profit: that of "
-            "its closed positions, or in cash what it had left and had given."),
+            "The most that one account gave in a run, as a share of the profit that could "
+            "be taken from it: that of the positions that were closed or, under rules that "
+            "take cash, all that it had left and all that it had given before."),
     Measure("largest_equity_share", "Worst haircut of equity", BURDEN, "share", "low",
             "The most that one account gave in a run, as a share of what its equity was "
             "before it was first hit."),
@@ -121,7 +122,8 @@ MEASURES = (
     Measure("jump_per_usd", "Dollars moved a dollar", FORESIGHT, "number", "low",
             "The most that moves to others for each dollar of the tiny change."),
     Measure("accounts_left", "Accounts that left", RETENTION, "count", "low",
-            "Accounts that ADL hit and that had closed everything and left by the end."),
+            "Accounts that ADL hit and that had closed everything and left by the end of "
+            "the run; who leaves later is in the expected churn."),
     Measure("accounts_rebuilt", "Accounts that rebuilt", RETENTION, "count", "",
             "Accounts that opened again what ADL had closed."),
     Measure("expected_churn", "Expected churn", RETENTION, "count", "low",

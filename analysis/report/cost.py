@@ -183,8 +183,8 @@ def _gaps_told(gap: pd.DataFrame) -> list[str]:
     ]
     if unclear:
         found.append(
-            f"Under {words.names(unclear)} the two cannot be told apart: the interval of "
-            "their difference holds zero, or there are too few runs."
+            f"Under {words.names(unclear)} the two counterfactuals cannot be told apart: "
+            "the interval of their difference holds zero, or there are too few runs."
         )
     if not len(gap) or np.isnan(gap["low"]).all():
         found.append("Fewer than five runs were forked, too few for an interval.")

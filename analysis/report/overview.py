@@ -44,7 +44,7 @@ def in_short(told: Told) -> Section:
         reading += [
             _one_count(told, one.column) for one in counts if _differs(told, one.column)
         ]
-    reading += [*_why(told), *_why_one(told)]
+    reading += [*_why(told), *_why_one(told), *_why_again(told)]
     shown, marks, parts = {}, {}, {}
     for one in counts:
         table = parts[one.column] = told.of(one.column)
@@ -63,8 +63,9 @@ def in_short(told: Told) -> Section:
 
 
 _MARKS_TOLD = (
-    "Bold and shaded: the best of the column. Shaded: cannot be told apart from the best, "
-    "because the 95% interval of the difference on the same seeds holds zero."
+    "Bold and shaded: the best of the column; where hits are counted, the best of the "
+    "policies that hit anybody. Shaded: cannot be told apart from the best, because the "
+    "95% interval of the difference on the same seeds holds zero."
 )
 
 
@@ -177,6 +178,34 @@ def _why_one(told: Told) -> list[str]:
         f"Why, of a single account: a queue ({words.names(queues)}) takes all that one "
         f"position can give before it asks the next; the others ({words.names(rest)}) ask "
         "many at once for a part each."
+    ]
+
+
+def _why_again(told: Told) -> list[str]:
+    """What the settlement explains of one account: cash comes out of it again and again."""
+    settle = {name: _rule(table.get("settlement")) for name, table in _parts(told).items()}
+    hits = told.batch.frame("waves", columns=["policy", "touched"])
+    each = hits.groupby("policy", observed=True)["touched"].sum()
+    each = (each / told.values("adl_accounts").sum()).dropna()
+    sides = [
+        [
+            each[name]
+            for name in told.hitting
+            if settle.get(name) == rule and name in each.index
+        ]
+        for rule in ("cash", "contracts")
+    ]
+    if not all(sides) or min(sides[0]) <= max(sides[1]):
+        return []
+    cash, contracts = (
+        notation.span(notation.amount(min(side)), notation.amount(max(side)))
+        for side in sides
+    )
+    return [
+        "Why, of an account's equity: rules that take cash come back to the same accounts "
+        f"while prices move, {cash} times a run to each that they hit ({contracts} times "
+        "under rules that close contracts), and take profit that arose meanwhile. Added "
+        "up, that can be all that an account had before it was first hit."
     ]
 
 

@@ -119,5 +119,11 @@ def one_run(told: Told, _: Lazy) -> Answer:
     table = Table("one-run", f"What happened in run {number}, minutes and seconds", shown,
                   shown.reset_index())  # fmt: skip
     return Section(
-        "one-run", question, reading, {question: figure}, [table], figure.get_label()
+        "one-run",
+        question,
+        reading,
+        {question: figure},
+        [table],
+        f"{figure.get_label()} A wave lasts as long as the venue is short, whether or not "
+        "anybody is left who can be asked.",
     )

@@ -15,16 +15,24 @@ import pytest
 
 from abm.api import Results
 from abm.cli.fund import fund as command
+from abm.montecarlo import store
 from abm.montecarlo.store import COLUMNS, Batch, StoreError
 from analysis import fund, notation, style
 from analysis.figures import draw_deficits
 from analysis.measures import Told
-from analysis.report import cost, dominance, markets, solvency, writing
+from analysis.report import cost, dominance, markets, overview, solvency, writing
 from analysis.report.asked import Lazy
 from analysis.report.drawing import DARK, inline
 from analysis.report.section import Missing, Section
 from analysis.report.writing import write_comparison, write_report
-from tests.analysis.batches import crowd_batch, failed, finished, haircut, make_batch
+from tests.analysis.batches import (
+    crowd_batch,
+    failed,
+    finished,
+    haircut,
+    make_batch,
+    wave,
+)
 from tests.analysis.pages import PageReader
 from tests.command import adl
 
@@ -142,6 +150,26 @@ def test_names_of_tables_are_set_as_code(page: PageReader):
     assert "`" not in "".join(page.texts.values())
 
 
+def test_reasons_are_told_from_how_rules_settle_and_how_often_they_ask(tmp_path: Path):
+    rows: dict[str, list[dict[str, object]]] = {"runs": [], "waves": []}
+    for run in range(8):
+        for name, accounts, touched, deficit in (
+            ("queue", 2, 3, 1.0),
+            ("share", 2, 7, 9.0),
+        ):
+            more = {"adl_accounts": accounts, "haircut_usd": 1.0}
+            rows["runs"].append(finished(run, name, deficit + run, **more))
+            rows["waves"].append(wave(run, name, 0, 1.0, 2.0, touched=touched))
+    made = make_batch(tmp_path, ["queue", "share"], 8, **rows)
+    settle = {"queue": {"settlement": {"rule": "contracts"}, "allocation": "queue"},
+              "share": {"settlement": "cash", "allocation": "pro-rata"}}  # fmt: skip
+    store.write_manifest(tmp_path, made.manifest | {"policy_tables": settle})
+    told = " ".join(overview.in_short(Told(Batch(tmp_path))).reading)
+    assert "a run's deficit is $8.00 more under the cash rules" in told
+    assert "a queue (queue) takes all that one position can give" in told
+    assert "3.50 times a run to each that they hit (1.50 times under" in told
+
+
 def test_facts_name_the_seeds(page: PageReader):
     assert "7 to 36" in page.texts["facts"]
 
@@ -188,9 +216,9 @@ def test_a_report_over_a_folder_is_refused(tmp_path: Path):
 def horizons(tmp_path: Path) -> Told:
     """Losses of run r: r at once, -r after 5 s; the fork says 10 more, give or take."""
     rows = []
-    for run, wave, at in itertools.product(range(8), (0, 1), (0.0, 5.0)):
+    for run, number, at in itertools.product(range(8), (0, 1), (0.0, 5.0)):
         row = {name: 0.0 for name, kind in COLUMNS["horizons"] if kind == "float64"}
-        row |= {"run": run, "policy": "p", "wave": wave, "horizon_s": at}
+        row |= {"run": run, "policy": "p", "wave": number, "horizon_s": at}
         row |= {"haircut_usd": float(run), "net_usd": float(run if at == 0 else -run)}
         row |= {"path_net_usd": 100.0 * wave, "gap_net_usd": 10.0 + run % 2}
         rows.append(row | {"true_net_usd": 110.0 * wave + run % 2})

@@ -220,8 +220,8 @@ def horizons(tmp_path: Path) -> Told:
         row = {name: 0.0 for name, kind in COLUMNS["horizons"] if kind == "float64"}
         row |= {"run": run, "policy": "p", "wave": number, "horizon_s": at}
         row |= {"haircut_usd": float(run), "net_usd": float(run if at == 0 else -run)}
-        row |= {"path_net_usd": 100.0 * wave, "gap_net_usd": 10.0 + run % 2}
-        rows.append(row | {"true_net_usd": 110.0 * wave + run % 2})
+        row |= {"path_net_usd": 100.0 * number, "gap_net_usd": 10.0 + run % 2}
+        rows.append(row | {"true_net_usd": 110.0 * number + run % 2})
     runs = [finished(run, "p", 1.0) for run in range(8)]
     return Told(make_batch(tmp_path, ["p"], 8, runs=runs, horizons=rows))
 

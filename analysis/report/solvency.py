@@ -121,7 +121,6 @@ def _vault_told(told: Told) -> list[str]:
         return []
     values = ends[more].mean().sort_values()
     span = "$" + notation.span(*(notation.usd(values.iloc[end]) for end in (0, -1)))
-    span = span.replace("$$", "$")
     return [
         f"The vault, which begins with {notation.usd(begins[more[0]].mean())}, ends with "
         f"{span} under {words.names(more)}: it is paid while prices are low, keeps the "

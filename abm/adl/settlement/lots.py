@@ -290,8 +290,7 @@ def _pair(
 
     `order` and `sought` are indices that sort the two by group.
     """
-    count = 0
-    j = -1
+    count, j = 0, -1
     # Of the bankrupt position at hand: lots still to be closed now, lots that it still
     # has, and the part of its value that is theirs.
     wanted = lots_left = value_left = 0

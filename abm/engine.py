@@ -34,7 +34,7 @@ from abm.venue.liquidation import (
     remember_marks,
     shortfall,
 )
-from abm.venue.standing import STANDING, take_standing
+from abm.venue.standing import take_standing
 from abm.world import Array, World, money_missing
 
 _NEVER = 2**62
@@ -185,7 +185,7 @@ class Engine:
         self.wave_gap_s = wave_gap_s
         self.paranoid = paranoid
         self.keep_whole = keep_whole
-        self.look_every = look_every
+        self.world.clock["look_every"] = look_every
         self.record = Record()
         self._calm_ms = 0
         self._calls_before = self._owed = 0
@@ -207,7 +207,7 @@ class Engine:
             self.wave_gap_s,
             self.paranoid,
             keep_whole=self.keep_whole,
-            look_every=self.look_every,
+            look_every=int(self.world.clock[0]["look_every"]),
         )
         engine.record = self.record.copy()
         engine.players = None if self.players is None else self.players.fork()
@@ -236,7 +236,7 @@ class Engine:
         self._calm_ms += calm_ms
         self._calls_before = len(self.record.calls)
         self._owed = int(debt(self.world.ledger, self.world.risk, self.world.markets))
-        if self.look_every:
+        if self.world.clock[0]["look_every"]:
             self._look()
         if self.watcher is not None:
             self.watcher.began(self.world)
@@ -295,8 +295,6 @@ class Engine:
         stops = [self._next_look()]
         if self.paranoid:
             stops.append(done + 1)
-        if self.look_every:
-            stops.append((done // self.look_every + 1) * self.look_every)
         if self.players is not None:
             if self.players.every:
                 stops.append((done // self.players.every + 1) * self.players.every)
@@ -327,11 +325,9 @@ class Engine:
         return False
 
     def _let_look(self) -> None:
-        """Look after the last step, and let the watcher look, if it was due."""
+        """Let players and the watcher look after the last step, if they are due."""
         if self.players is not None and self.players.waits:
             self.players.settle(self.world)
-        if self.look_every and self.world.clock[0]["step"] % self.look_every == 0:
-            self._look()
         if self.watcher is not None and self._next_look() == self.world.clock[0]["step"]:
             self.watcher.look(self.world, int(self.world.clock[0]["step"]) - 1)
 
@@ -342,11 +338,14 @@ class Engine:
         return self.record
 
     def _look(self) -> None:
-        """Write down how the venue stands, unless that has been done already."""
-        row, before = np.zeros(1, STANDING), self.record.standings[-1:]
-        row["at_ms"] = self.world.clock[0]["now_ms"] + self._calm_ms
-        if not before or row["at_ms"] > before[0]["at_ms"]:
-            take_standing(self.world, row[0])
+        """Write down how the venue stands at the start of an episode.
+
+        Unless an end without calm after it has told that already.
+        """
+        row, before = np.zeros(1, w.STANDING), self.record.standings[-1:]
+        take_standing(self.world, row[0])
+        row["at_ms"] += self._calm_ms
+        if not before or row["at_ms"][0] > before[0]["at_ms"][-1]:
             self.record.standings.append(row)
 
     def answer_if_asked(self) -> None:
@@ -406,7 +405,11 @@ class Engine:
         counts = logs.counts[0]
         self.record.liquidations.append(logs.liquidations[: counts["liquidations"]].copy())
         self.record.paths.append(logs.paths[: counts["paths"]].copy())
-        counts["liquidations"] = counts["paths"] = 0
+        if counts["standings"]:
+            standings = logs.standings[: counts["standings"]].copy()
+            standings["at_ms"] += self._calm_ms
+            self.record.standings.append(standings)
+        counts["liquidations"] = counts["paths"] = counts["standings"] = 0
 
 
 @kernel

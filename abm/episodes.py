@@ -38,7 +38,8 @@ _KEPT_POTS = (
     "excess_debt", "claims",
 )  # fmt: skip
 _KEPT_CLOCK = (
-    "step", "now_ms", "has_agents", "path_interval_ms", "first_takeover_ms",
+    "step", "now_ms", "has_agents", "path_interval_ms", "look_every",
+    "first_takeover_ms",
 )  # fmt: skip
 
 

@@ -435,6 +435,7 @@ def _logs(n_markets: int) -> w.Logs:
     return w.Logs(
         liquidations=np.zeros(16_384, w.LIQUIDATION),
         paths=np.zeros(64 * n_markets, w.PATH),
+        standings=np.zeros(64, w.STANDING),
         counts=np.zeros(1, w.COUNTS),
     )
 

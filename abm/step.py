@@ -19,6 +19,7 @@ from abm.venue.gains import age_gains
 from abm.venue.ledger import settle_fills
 from abm.venue.liquidation import liquidate, wave_is_due
 from abm.venue.margin import affordable_lots, equity_of
+from abm.venue.standing import take_standing
 from abm.world import World
 
 DONE = 0
@@ -74,6 +75,7 @@ def advance(world: World, until: int) -> int:
         clock.now_ms += clock.step_ms
         clock.step += 1
         clock.phase = OPENING
+        look(world)
     return DONE
 
 
@@ -136,12 +138,23 @@ def record(world: World) -> None:
 
 
 @inner
+def look(world: World) -> None:
+    """Write down how the venue stands after a step, if it is time for that."""
+    every, counts = world.clock[0].look_every, world.logs.counts[0]
+    if every and world.clock[0].step % every == 0:
+        take_standing(world, world.logs.standings[counts.standings])
+        counts.standings += 1
+
+
+@inner
 def is_short_of_room(world: World) -> bool:
     """True if a step might overfill an array: Python drains or enlarges it first."""
     logs, ledger, book = world.logs, world.ledger, world.book
     counts, pots = logs.counts[0], ledger.pots[0]
     n_markets = world.markets.specs.shape[0]
     if counts.paths + n_markets > logs.paths.shape[0]:
+        return True
+    if counts.standings >= logs.standings.shape[0]:
         return True
     if 2 * counts.liquidations > logs.liquidations.shape[0]:
         return True

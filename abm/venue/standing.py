@@ -4,35 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from abm.compiled import kernel
 from abm.venue.liquidation import debt
 from abm.venue.margin import equity_of
 from abm.world import MAKER, World
 
-STANDING = np.dtype(
-    [
-        ("at_ms", "i8"),
-        ("insurance", "i8"),
-        ("vault", "i8"),
-        ("owed", "i8"),
-        ("traders", "i8"),
-        ("fees", "i8"),
-    ]
-)
-"""The venue at a time: equity of the fund and the vault, what is owed (`debt`), the equity
-of everybody but the house (debts counted as nothing), fees kept so far; in quanta."""
-
 
 @kernel
 def take_standing(world: World, row: Any) -> None:
-    """Fill in a row of `STANDING`, without its time.
+    """Fill in a row of `world.STANDING`.
 
     Costs as much as there are makers: lots sum to zero in every market, so what all
     accounts have is what was deposited, less what was withdrawn, kept and withheld.
     """
     ledger, markets = world.ledger, world.markets
+    row.at_ms = world.clock[0].now_ms
     pots = ledger.pots[0]
     row.insurance = equity_of(ledger, markets, pots.insurance)
     row.vault = equity_of(ledger, markets, pots.backstop)

@@ -40,6 +40,7 @@ CLOCK = np.dtype(
         ("funding_due_ms", "i8"),
         ("path_due_ms", "i8"),
         ("path_interval_ms", "i8"),
+        ("look_every", "i8"),
         ("first_takeover_ms", "i8"),
         ("log_volatility", "f8"),
     ],
@@ -455,4 +456,21 @@ PATH = np.dtype(
     align=True,
 )
 
-COUNTS = np.dtype([("inbox", "i8"), ("liquidations", "i8"), ("paths", "i8")], align=True)
+STANDING = np.dtype(
+    [
+        ("at_ms", "i8"),
+        ("insurance", "i8"),
+        ("vault", "i8"),
+        ("owed", "i8"),
+        ("traders", "i8"),
+        ("fees", "i8"),
+    ],
+    align=True,
+)
+"""The venue at a time: equity of the fund and the vault, what is owed, the equity of
+everybody but the house (debts counted as nothing), fees kept so far; in quanta."""
+
+COUNTS = np.dtype(
+    [("inbox", "i8"), ("liquidations", "i8"), ("paths", "i8"), ("standings", "i8")],
+    align=True,
+)

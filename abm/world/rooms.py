@@ -96,6 +96,7 @@ class Logs(NamedTuple):
 
     liquidations: Any
     paths: Any
+    standings: Any
     counts: Any
 
 

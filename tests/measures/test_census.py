@@ -10,7 +10,7 @@ from abm.engine import Engine, policy_of
 from abm.measures.census import by_trader, equities, take_census
 from abm.traders.habits import GONE, LEAVING
 from abm.venue.margin import equity_of
-from abm.venue.standing import STANDING, take_standing
+from abm.venue.standing import take_standing
 from tests.crashes import crash
 
 
@@ -62,7 +62,7 @@ def test_the_standing_of_the_venue_is_the_sum_of_its_accounts():
         for until in (1, 60, 90, 150):
             engine.run_to(until)
             world = engine.world
-            row = np.zeros(1, STANDING)
+            row = np.zeros(1, w.STANDING)
             take_standing(world, row[0])
             accounts = world.ledger.accounts
             equity = equities(world.ledger, world.markets)
@@ -75,3 +75,23 @@ def test_the_standing_of_the_venue_is_the_sum_of_its_accounts():
             assert row["insurance"] == equity[w.INSURANCE_ACCOUNT]
             purses = sum(max(0, -int(row[name][0])) for name in ("vault", "insurance"))
             assert row["owed"] == purses - equity[ruined].sum()
+
+
+def test_looks_of_compiled_code_are_those_of_somebody_who_stops_to_look():
+    scenario = crash()
+    looking = Engine(
+        genesis.new_world(scenario, 5), policy_of(scenario, "pro-rata"), look_every=1
+    )
+    stopping = Engine(genesis.new_world(scenario, 5), policy_of(scenario, "pro-rata"))
+    seen = []
+    for until in range(151):
+        stopping.run_to(until)
+        seen.append(np.zeros(1, w.STANDING))
+        take_standing(stopping.world, seen[-1][0])
+    looking.run_to(51)
+    looking = looking.fork(looking.policy)
+    looking.run_to(150)
+    found = np.concatenate(looking.finish().standings)
+    assert len(found) == 151
+    assert len(np.unique(found["owed"])) > 10
+    assert found.tolist() == np.concatenate(seen).tolist()

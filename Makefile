@@ -5,6 +5,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: install demo test lint kernels bench paper clean
 
@@ -12,8 +13,9 @@ install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
-	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib abm analysis > /dev/null || true
+	$(PIP) --upgrade pip
+	$(PIP) --editable ".[dev]"
+	$(BIN)/python -m compileall -q -j 0 -x '/(tests?|pip|setuptools|debugpy)/' $(VENV)/lib abm analysis > /dev/null || true
 	touch $@
 
 demo: install

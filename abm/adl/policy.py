@@ -23,7 +23,7 @@ from abm.adl.seniority import Ladder, Seniority
 from abm.adl.settlement import Entries, Settlement, money_needed
 from abm.adl.settlement.base import portion
 from abm.adl.severity import Severity
-from abm.adl.trigger import Drawdown, Trigger, no_wave
+from abm.adl.trigger import Drawdown, Never, Trigger
 from abm.adl.wave import PolicyError, Wave
 from abm.venue import fund
 from abm.world import Array, BrokenWorldError, World, check
@@ -65,7 +65,7 @@ class Policy:
         return any(
             stage.settlement.looks_everywhere
             for stage in self.stages
-            if stage.trigger is not no_wave
+            if not isinstance(stage.trigger, Never)
         )
 
     @property

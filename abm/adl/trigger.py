@@ -35,12 +35,16 @@ def venue_short() -> Trigger:
 
 def never() -> Trigger:
     """Not at all: the shortfall stays where it is."""
-    return no_wave
+    return Never()
 
 
-def no_wave(wave: Wave, past: Sequence[Call]) -> bool:
-    """No, whatever the wave."""
-    return False
+@dataclass(frozen=True)
+class Never:
+    """Says no to every wave, so that nobody has to be gathered who could pay."""
+
+    def __call__(self, wave: Wave, past: Sequence[Call]) -> bool:
+        """No."""
+        return False
 
 
 def insurance_empty() -> Trigger:

@@ -123,8 +123,9 @@ class Call:
 
     `short_before` and `short_after` are quanta missing before and after; `carried` is
     what was already missing after the previous call. An earlier call may be in brief: its
-    only candidates are those who paid, and `summary` (an `abm.adl.summary.Summary`) says
-    what there was to say of the others.
+    only candidates are those who paid, with the fields `abm.adl.summary.PAID`, its payers
+    have no group, worth, tier, weight and score, and `summary` (an
+    `abm.adl.summary.Summary`) says what there was to say of the others.
     """
 
     wave: Wave

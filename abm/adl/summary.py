@@ -13,7 +13,18 @@ from abm.adl import bounds
 from abm.adl.bounds import Bounds
 from abm.adl.policy import Policy
 from abm.adl.record import Call, Payers
+from abm.adl.wave import CANDIDATE
 from abm.world import Array
+
+PAID = np.dtype(
+    [
+        (name, CANDIDATE[name])
+        for name in ("account", "market", "lots", "cost", "value", "equity", "principal")
+    ]
+)
+"""What is kept of a candidate who paid (see `abm.adl.wave.CANDIDATE`)."""
+
+_NOTHING = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -60,34 +71,31 @@ def summarise(call: Call, policy: Policy) -> Summary:
 def in_brief(call: Call, policy: Policy) -> Call:
     """The call with those who paid as its only candidates, and its summary.
 
-    It says the same in every table but the audit.
+    It says the same in every table but the audit. Of those who paid it keeps `PAID`, what
+    they could give and what they were asked for; a crash of a large venue under a cash
+    rule has tens of millions of them.
     """
     summary = summarise(call, policy)
     decision = call.outcome.decision
     paid = np.flatnonzero(decision.amounts)
     row = decision.payers.row[paid]
-    wave = replace(
-        call.wave,
-        # numpy's own index goes field by field, twenty times as slowly.
-        candidates=np.take(call.wave.candidates, row),
-        older_gains=call.wave.older_gains[row],
+    candidates = np.empty(len(row), PAID)
+    for name in PAID.names or ():
+        candidates[name] = call.wave.candidates[name][row]
+    payers = Payers(
+        np.arange(len(paid)), _NOTHING, decision.payers.capacity[paid], _NOTHING
     )
-    columns = [_chosen(column, paid) for column in decision.payers]
-    payers = Payers(*columns)._replace(row=np.arange(len(paid)))
     brief = replace(
-        decision, payers=payers, score=decision.score[paid], amounts=decision.amounts[paid]
+        decision, payers=payers, score=np.zeros(0), amounts=decision.amounts[paid]
     )
     return replace(
         call,
-        wave=wave,
+        wave=replace(
+            call.wave, candidates=candidates, older_gains=call.wave.older_gains[:0].copy()
+        ),
         outcome=replace(call.outcome, decision=brief),
         summary=summary,
     )
-
-
-def _chosen(column: Array, rows: Array) -> Array:
-    """Some rows of a column of payers, which is empty where it says nothing."""
-    return column[rows] if len(column) else column
 
 
 def _capacity(call: Call, *, in_contracts: bool) -> int:

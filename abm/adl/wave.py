@@ -387,7 +387,7 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
         now_s=float(world.clock[0]["now_ms"]) / 1000.0,
         short_account=accounts,
         deficit=deficits,
-        bankrupt=bankrupt[:n_bankrupt],
+        bankrupt=bankrupt[:n_bankrupt].copy(),  # a view would keep room for everybody
         candidates=candidates,
         mark=markets.state["mark"].copy(),
         previous_mark=markets.state["previous_mark"].copy(),

@@ -147,7 +147,8 @@ def of_calls(
         call if call.summary else replace(call, summary=summarise(call, policy))
         for call in calls
     ]
-    haircuts, waves = _haircuts(calls, policy, kind), _waves(calls, policy)
+    haircuts = _haircuts(calls, policy, kind)
+    waves = _waves(calls, policy, haircuts)
     return {
         "adl_fills": _stack([_fills(call, names, kind) for call in calls]),
         "haircuts": haircuts,
@@ -220,10 +221,9 @@ def _haircuts(calls: Sequence[Call], policy: Policy, kind: Array) -> Columns:
     waves = []
     for number in numbers:
         here = [call for call in calls if call.wave.number == number]
-        paid = _stack([_paid(call, policy) for call in here])
+        paid = _by_account(here, policy, len(kind))
         waves.append({"wave": np.full(len(paid["account"]), number)} | paid)
-    merged = [_by_account(wave) for wave in waves]
-    found = _stack(merged)
+    found = _stack(waves)
     if found:
         found["kind"] = kind[found["account"]]
         amount, capacity = found["amount_quanta"], found.pop("capacity")
@@ -263,31 +263,61 @@ def _paid(call: Call, policy: Policy) -> Columns:
     }
 
 
-def _by_account(paid: Columns) -> Columns:
+def _by_account(calls: Sequence[Call], policy: Policy, accounts: int) -> Columns:
     """Add up what each account paid in a wave; the rest is as it was when first hit.
 
     Contracts that are closed are gone, so the profits of an account's closed positions
     add up to its capacity. Cash comes again and again out of the same profit, so there
     capacity is the most that was left in a call, with what had been given before.
+
+    Call by call, since together they would take more room than the world.
     """
-    _, first, account = each_once(paid["account"])
-    found = {name: column[first] for name, column in paid.items()}
+    total, most, given = np.zeros((3, accounts), np.int64)
+    closed = np.zeros(accounts)
+    is_hit = np.zeros(accounts, bool)
+    when_hit = {name: np.zeros(accounts, kind) for name, kind in _WHEN_HIT.items()}
+    for call in calls:
+        if not call.outcome.decision.amounts.any():
+            continue
+        paid = _paid(call, policy)
+        account, amount, capacity = paid["account"], paid["amount_quanta"], paid["capacity"]
+        each, first, _ = each_once(account)
+        fresh = ~is_hit[each]
+        for name, column in when_hit.items():
+            column[each[fresh]] = paid[name][first[fresh]]
+        is_hit[each] = True
+        before = given[account]
+        if len(each) < len(account):
+            before += _given_before(account, amount)
+        np.maximum.at(most, account, capacity + before)
+        np.add.at(total, account, capacity)
+        np.add.at(given, account, amount)
+        np.add.at(closed, account, paid["closed_usd"])
+    hit = np.flatnonzero(is_hit)
+    found = {name: column[hit] for name, column in when_hit.items()}
     by_contract = found.pop("by_contract")
-    for name in ("amount_quanta", "closed_usd"):
-        found[name] = np.zeros(len(first), paid[name].dtype)
-        np.add.at(found[name], account, paid[name])
-    total = np.zeros(len(first), np.int64)
-    np.add.at(total, account, paid["capacity"])
-    most = np.zeros(len(first), np.int64)
-    np.maximum.at(most, account, paid["capacity"] + _given_before(account, paid))
-    found["capacity"] = np.where(by_contract, total, most)
-    return found
+    return found | {
+        "account": hit,
+        "amount_quanta": given[hit],
+        "closed_usd": closed[hit],
+        "capacity": np.where(by_contract, total[hit], most[hit]),
+    }
 
 
-def _given_before(account: Array, paid: Columns) -> Array:
+_WHEN_HIT = {
+    "time_s": float,
+    "rank": np.int64,
+    "equity_usd": float,
+    "principal_usd": float,
+    "by_contract": bool,
+}
+"""What is told of an account as it was when it was first hit in a wave."""
+
+
+def _given_before(account: Array, amount: Array) -> Array:
     """What each row's account had given in earlier rows."""
     order = np.argsort(account, kind="stable")
-    amount = paid["amount_quanta"][order]
+    amount = amount[order]
     running = np.cumsum(amount) - amount
     starts = np.flatnonzero(np.diff(account[order], prepend=-1))
     offset = np.repeat(running[starts], np.diff(starts, append=len(order)))
@@ -318,12 +348,13 @@ def _audit(calls: Sequence[Call], kind: Array) -> Columns:
     return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
-def _waves(calls: Sequence[Call], policy: Policy) -> Columns:
+def _waves(calls: Sequence[Call], policy: Policy, haircuts: Columns) -> Columns:
     """One row a wave: its calls taken together."""
-    numbers = sorted({call.wave.number for call in calls})
-    rows = [
-        _wave([c for c in calls if c.wave.number == number], policy) for number in numbers
-    ]
+    numbers, rows = sorted({call.wave.number for call in calls}), []
+    for number in numbers:
+        row = _wave([call for call in calls if call.wave.number == number], policy)
+        row["touched"] = np.count_nonzero(haircuts["wave"] == number)
+        rows.append(row)
     every = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in every}
 
@@ -333,11 +364,6 @@ def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
     of_first = summarise(first, policy)
     covered = [call.short_before - call.short_after for call in calls]
     deficit = max(0, measured.need_of(calls) - first.carried)
-    accounts = [
-        call.wave.candidates["account"][paid.payers.row[paid.amounts > 0]]
-        for call in calls
-        for paid in [call.outcome.decision]
-    ]
     return {
         "wave": first.wave.number,
         "start_s": first.wave.now_s,
@@ -354,7 +380,6 @@ def _wave(calls: list[Call], policy: Policy) -> dict[str, Any]:
         "severity": first.outcome.decision.theta,
         "acted": sum(call.outcome.decision.acted for call in calls),
         "withdrawal_cut": last.outcome.withdrawal_cut,
-        "touched": len(np.unique(np.concatenate(accounts))),
         "eligible": of_first.eligible,
         **_bounds(calls, policy),
         "adl_notional_usd": float(
@@ -545,7 +570,9 @@ def _profit_shares(haircuts: Columns) -> tuple[Array, Array]:
     if np.any(haircuts["closed_usd"]):
         np.add.at(had, account, haircuts["capacity_usd"])
     else:
-        left = haircuts["capacity_usd"] + usd(_given_before(account, haircuts))
+        left = haircuts["capacity_usd"] + usd(
+            _given_before(account, haircuts["amount_quanta"])
+        )
         np.maximum.at(had, account, left)
     return _part(given, had), _part(given, haircuts["equity_usd"][first])
 

@@ -104,8 +104,16 @@ def seconds(value: float) -> str:
 
 
 def number(value: float) -> str:
-    """A plain number with three digits."""
-    return f"{value:.3g}" if math.isfinite(value) else UNDEFINED
+    """A plain number with three digits: ``0.0123``, ``1.23``, ``164,000``, ``<0.0001``."""
+    if not math.isfinite(value):
+        return UNDEFINED
+    size = abs(value)
+    if 0.0 < size < 0.0001:
+        return "<0.0001" if value > 0 else ">-0.0001"
+    rounded = float(f"{value:.3g}")
+    if abs(rounded) < 1000.0:
+        return f"{value:.3g}"
+    return f"{rounded:,.0f}" if size < 1e9 else amount(value)
 
 
 def points(value: float) -> str:

@@ -91,3 +91,24 @@ def test_tables_are_text_in_a_notebook_too(monkeypatch):
     text = io.StringIO()
     plain_console(text, 40).print(Table("policy", "deficit"))
     assert "policy" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.01234, "0.0123"),
+        (0.0001234, "0.000123"),
+        (0.00001, "<0.0001"),
+        (-0.00001, ">-0.0001"),
+        (-0.5, "-0.5"),
+        (999.4, "999"),
+        (999.6, "1,000"),
+        (164_321.0, "164,000"),
+        (-2_790.0, "-2,790"),
+        (3.21e9, "3.21B"),
+        (math.nan, "-"),
+    ],
+)
+def test_a_plain_number_needs_no_powers_of_ten(value: float, text: str):
+    assert notation.number(value) == text

@@ -22,9 +22,12 @@ demo: install
 	$(BIN)/adl run configs/oct10.toml --out runs/demo --overwrite
 	$(BIN)/adl report runs/demo
 
+# One more than cores: many tests wait for processes that they have begun.
+TESTERS = $$($(BIN)/python -c "import os; print((os.cpu_count() or 1) + 1)")
+
 test: install
 	$(MAKE) --jobs 2 kernels lint
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist worksteal
 
 kernels: install
 	$(BIN)/python -c "from abm.warm import warm_up; warm_up()"

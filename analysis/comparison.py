@@ -281,7 +281,7 @@ def _as_table(part: pd.DataFrame, base: str, has_others: bool) -> Table:
         shown.add_row(line.label, *(_cell(row, line) for row in rows))
     if has_others:
         shown.add_row()
-        shown.add_row(f"Less {base},")
+        shown.add_row(f"Against {base},")
         shown.add_row("on the same seeds:", *(_pairs_of(row) for row in rows))
         for line in _DIFFERENCES:
             shown.add_row(line.label, *(_cell(row, line, signed=True) for row in rows))
@@ -340,6 +340,10 @@ def findings(table: pd.DataFrame) -> list[str]:
         return [_alone(finished.iloc[0])]
     start = f"On the same seeds as {notation.policy(base)}, "
     found = [f"{start}the mean deficit is {_stand(others, 'deficit', notation.usd)}."]
+    if finished["residual_mean"].any():
+        found.append(
+            f"{start}the mean residual is {_stand(others, 'residual', notation.usd)}."
+        )
     paying = others[others["haircuts_mean"] != 0]
     if len(paying):
         for measure, whole in (("haircut", "profit"), ("equity", "equity")):

@@ -48,8 +48,8 @@ GROUPS = (SOLVENCY, BURDEN, FAIRNESS, COST, FORESIGHT, RETENTION)
 
 MEASURES = (
     Measure("deficit_usd", "Deficit", SOLVENCY, "usd", "low",
-            "The most that was missing in a run: what had been covered before, plus what "
-            "was missing then."),
+            "What a run was short by in all: what had been covered so far plus what was "
+            "missing, at its most. A hole that is filled and opens again counts again."),
     Measure("covered_part", "Covered, mean run", SOLVENCY, "share", "high",
             "The part of a run's deficit that ADL covered; all runs count alike."),
     Measure("residual_usd", "Residual", SOLVENCY, "usd", "low",
@@ -146,6 +146,13 @@ MEASURES = (
             "Equity of the backstop vault at the end of a run."),
 )  # fmt: skip
 
+_OF_HITS = {
+    "haircut_usd", "largest_haircut_share", "largest_equity_share", "adl_accounts",
+    "adl_notional_usd", "accounts_left", "expected_churn", "retained_value_usd",
+    "retained_value_share",
+}  # fmt: skip
+"""Those in which whoever does nothing is best: only policies that hit anybody compete."""
+
 
 class Told:
     """A batch as reports need it: its finished runs by policy, read once."""
@@ -224,7 +231,7 @@ class Told:
             `runs` finished runs, `low` and `high`, the ends of its 95% interval, and
             `stand`: ``best``, ``with the best`` where the paired difference to the best
             cannot be told from zero, ``worse`` where it can, or nothing, as where all are
-            the same.
+            the same or where it does not compete (see :meth:`competing`).
         """
         parts = [self.of(one.column, one.better) for one in self.measures]
         names = [one.column for one in self.measures]
@@ -238,7 +245,20 @@ class Told:
 
     def of(self, column: str, better: str = "") -> pd.DataFrame:
         """One measure by policy; as in :attr:`summary`."""
-        return sum_up(self.values(column), better, of_runs=column.startswith("has_"))
+        found = sum_up(self.values(column), of_runs=column.startswith("has_"))
+        if better:
+            values = self.competing(column)
+            stand = pd.Series(stands(values, better), values.columns, dtype=object)
+            found["stand"] = stand.reindex(found.index, fill_value="")
+        return found
+
+    def competing(self, column: str) -> pd.DataFrame:
+        """As :meth:`values`, of the policies that compete in a measure.
+
+        Where hits and what came of them are counted, those that hit anybody.
+        """
+        values = self.values(column)
+        return values[self.hitting] if column in _OF_HITS and self.hitting else values
 
 
 def use_of_profits(waves: pd.DataFrame) -> pd.DataFrame:

@@ -143,17 +143,17 @@ def lorenz(told: Told, payers: Lazy) -> Answer:
     concentrated = _concentration(found)
     order = [name for name in told.policies if name in concentrated.index]
     table = concentrated.loc[order]
-    reading = _tops_told(table["top_tenth"].dropna().sort_values())
+    reading = _tops_told(table["top"].dropna().sort_values(), found)
     shown = pd.DataFrame({
         "Gini coefficient": table["gini"].map(lambda g: f"{g:.2f}"),
-        "Given by the top tenth": table["top_tenth"].map(notation.share),
+        f"Given by the top {_top(found):.0%}": table["top"].map(notation.share),
     })  # fmt: skip
-    given = Table("concentration", "Among the accounts hit, means over runs", shown,
+    given = Table("concentration", f"Of {_whom(found)}, means over runs", shown,
                   table.reset_index())  # fmt: skip
     return Section("lorenz", question, reading, figures, [given], note)
 
 
-def _tops_told(top: pd.Series) -> list[str]:
+def _tops_told(top: pd.Series, payers: Payers) -> list[str]:
     if top.empty:
         return []
     ends = [
@@ -161,27 +161,42 @@ def _tops_told(top: pd.Series) -> list[str]:
         for name in dict.fromkeys(top.index[[0, -1]])
     ]
     return [
-        f"Of the money, the tenth of the accounts hit that gave most gave "
+        f"Of the money, the {_top(payers):.0%} of {_whom(payers)} that gave most gave "
         f"{' and '.join(ends)}."
     ]
 
 
+def _whom(payers: Payers) -> str:
+    known = len(payers.able) > 0
+    return "all accounts that could have been asked" if known else "the accounts hit"
+
+
+def _top(payers: Payers) -> float:
+    """Whom to call the top: 1% of the accounts, or 10% where these are few."""
+    source = payers.able if len(payers.able) else payers.paid
+    return 0.01 if source.groupby("run")["account"].nunique().max() >= 200 else 0.1
+
+
 def _concentration(payers: Payers) -> pd.DataFrame:
-    """Gini coefficient and top tenth's share of what the accounts hit gave, by policy."""
+    """Gini coefficient and the top's share of what accounts gave, by policy.
+
+    Over those whom the figure is about: all who could have been asked, if they are known.
+    """
     from analysis.payers import gini, lorenz
 
+    part = _top(payers)
+    payers = payers.where_both_are_known()
+    size = payers.able.groupby("run")["account"].nunique()
     rows = []
-    paid = payers.paid
-    weight = np.where(paid["paid_usd"] > 0, paid["paid_usd"], 0.0)
-    for (policy, run), given in paid.assign(given=weight).groupby(["policy", "run"])[
-        "given"
-    ]:
-        amounts = given.to_numpy(float)
+    for (policy, run), given in payers.paid.groupby(["policy", "run"])["paid_usd"]:
+        amounts = np.maximum(given.to_numpy(float), 0.0)
+        others = max(0, int(size.get(run, 0)) - len(amounts))
+        amounts = np.concatenate([amounts, np.zeros(others)])
         if amounts.any():
-            top = 1.0 - float(lorenz(amounts, np.array([0.9]))[0])
+            top = 1.0 - float(lorenz(amounts, np.array([1.0 - part]))[0])
             rows.append((policy, run, gini(amounts), top))
-    found = pd.DataFrame(rows, columns=["policy", "run", "gini", "top_tenth"])
-    return found.groupby("policy")[["gini", "top_tenth"]].mean()
+    found = pd.DataFrame(rows, columns=["policy", "run", "gini", "top"])
+    return found.groupby("policy")[["gini", "top"]].mean()
 
 
 def hit(told: Told, _: Lazy) -> Answer:

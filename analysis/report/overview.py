@@ -11,7 +11,7 @@ import pandas as pd
 from analysis import intervals, notation, trilemma
 from analysis.figures.dots import draw_dots
 from analysis.figures.fronts import Goal, draw_front
-from analysis.measures import GROUPS, Told, stands
+from analysis.measures import GROUPS, Told
 from analysis.report import tables, words
 from analysis.report.section import Missing, Section, Table
 
@@ -26,9 +26,6 @@ COUNTS = (
     "retained_value_usd",
 )
 """The counts on which policies are held against each other first."""
-_OF_HITS = set(COUNTS[2:])
-"""Those on which whoever does nothing is best: only policies that hit anybody compete."""
-
 _PARTS = {"trigger": "When", "severity": "How much", "eligibility": "Who can pay",
           "seniority": "From which capital", "allocation": "How it is shared",
           "settlement": "In what, at what price"}  # fmt: skip
@@ -44,13 +41,11 @@ def in_short(told: Told) -> Section:
         reading += [
             _one_count(told, one.column) for one in counts if _differs(told, one.column)
         ]
-    reading += [*_why(told), *_why_one(told), *_why_again(told)]
+    reading += [*_why(told), *_why_one(told), *_why_again(told), *_why_left(told)]
+    reading += _why_gone(told)
     shown, marks, parts = {}, {}, {}
     for one in counts:
-        table = parts[one.column] = told.of(one.column)
-        values = _competing(told, one.column)
-        stand = pd.Series(stands(values, one.better), values.columns)
-        table["stand"] = stand.reindex(table.index, fill_value="")
+        table = parts[one.column] = told.of(one.column, one.better)
         shown[one.label] = tables.cells(table, one.unit)
         marks |= {(str(p), one.label): tables.MARKS[s] for p, s in table["stand"].items()
                   if s in tables.MARKS}  # fmt: skip
@@ -67,12 +62,6 @@ _MARKS_TOLD = (
     "policies that hit anybody. Shaded: cannot be told apart from the best, because the "
     "95% interval of the difference on the same seeds holds zero."
 )
-
-
-def _competing(told: Told, column: str) -> pd.DataFrame:
-    """A count's values, of the policies that compete on it."""
-    values = told.values(column)
-    return values[told.hitting] if column in _OF_HITS and told.hitting else values
 
 
 def _idle(told: Told) -> list[str]:
@@ -110,7 +99,7 @@ def _vocabulary() -> Table:
 
 
 def _differs(told: Told, column: str) -> bool:
-    means = _competing(told, column).mean().dropna()
+    means = told.competing(column).mean().dropna()
     return len(means) > 1 and bool((means != means.iloc[0]).any())
 
 
@@ -133,7 +122,7 @@ def _general(told: Told) -> list[str]:
 def _one_count(told: Told, column: str) -> str:
     """Who is best in one measure, in a sentence or two."""
     measure = next(one for one in told.measures if one.column == column)
-    said = words.ranking(_competing(told, column), measure, "mean")
+    said = words.ranking(told.competing(column), measure, "mean")
     return f"{measure.label}: {_lower(measure.meaning)} {' '.join(said)}"
 
 
@@ -163,8 +152,20 @@ def _why(told: Told) -> list[str]:
         f"Why: rules that close contracts ({words.names(contracts)}) take the losing "
         f"position off the venue, rules that take cash ({words.names(cash)}) leave it "
         f"there while prices move. On the same seeds a run's deficit is {size} {more} "
-        "under the cash rules, in the mean over them."
+        "under the cash rules, in the mean over them." + _vaults(told, cash, contracts)
     ]
+
+
+def _vaults(told: Told, cash: list[str], contracts: list[str]) -> str:
+    """What the vault, which keeps the positions that are left, ends with."""
+    if not told.finished["vault_end_usd"].notna().any():
+        return ""
+    ends = told.values("vault_end_usd").mean()
+    kept, rid = (
+        " to ".join(dict.fromkeys(map(notation.usd, (ends[side].min(), ends[side].max()))))
+        for side in (cash, contracts)
+    )
+    return f" The vault, which holds them, ends with {kept}, under the others with {rid}."
 
 
 def _why_one(told: Told) -> list[str]:
@@ -203,9 +204,43 @@ def _why_again(told: Told) -> list[str]:
     )
     return [
         "Why, of an account's equity: rules that take cash come back to the same accounts "
-        f"while prices move, {cash} times a run to each that they hit ({contracts} times "
-        "under rules that close contracts), and take profit that arose meanwhile. Added "
-        "up, that can be all that an account had before it was first hit."
+        f"while prices move, in {cash} waves a run to each that they hit, call by call "
+        f"({contracts} waves under rules that close contracts), and take profit that arose "
+        "meanwhile. Added up, that can be all that an account had before it was first hit, "
+        "or more, which counts as 100%."
+    ]
+
+
+def _why_left(told: Told) -> list[str]:
+    """What the last wave of a run explains of a residual: who could pay had too little."""
+    columns = ["run", "policy", "wave", "residual_usd", "feasible"]
+    waves = told.batch.frame("waves", columns=columns).sort_values("wave")
+    last = waves.groupby(["policy", "run"], observed=True).tail(1)
+    short = last[(last["residual_usd"] > 0) & last["feasible"].notna()]
+    poor = short[~short["feasible"].astype(bool)].groupby("policy", observed=True).size()
+    poor = poor[[name for name in told.policies if poor.get(name, 0)]]
+    if poor.empty:
+        return []
+    counts = short.groupby("policy", observed=True).size()
+    worst = str(poor.idxmax())
+    return [
+        f"Why, of what is left at the end: under {worst} those whom the rule may ask had "
+        f"too little in the last wave of {notation.count(poor[worst])} of the "
+        f"{notation.count(counts[worst])} runs that ended short. A position can only be "
+        "closed against one of the other side of its market; cash may come from anywhere."
+    ]
+
+
+def _why_gone(told: Told) -> list[str]:
+    """What the scenario says of who leaves."""
+    if not told.hitting:
+        return []
+    return [
+        "Why, of who leaves: the chance to leave in the run grows with the part of a "
+        "position that ADL closed, or of what an account could give that was taken in cash "
+        "(`leave_hazard`); expected churn and retained value go by haircuts as shares of "
+        "profit. How fast is an assumption. What prices did to whoever was closed drives "
+        "nobody away."
     ]
 
 

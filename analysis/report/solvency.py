@@ -210,7 +210,9 @@ def _fund_told(sizes: pd.DataFrame) -> list[str]:
     covers = notation.share(COSTS.quantile)
     reading = [
         f"To be enough in {covers} of such crashes a fund would have to hold "
-        f"{notation.usd(sizes.loc[first, 'size_usd'])} under {first}."
+        f"{notation.usd(sizes.loc[first, 'size_usd'])} under {first}, with the rule at "
+        "work as in these runs: what it closed or took early keeps later needs small. A "
+        "fund instead of ADL needs what it would under a rule that does nothing."
     ]
     other = sizes["size_usd"].drop(first)
     if len(other):

@@ -157,9 +157,10 @@ def test_reasons_are_told_from_how_rules_settle_and_how_often_they_ask(tmp_path:
             ("queue", 2, 3, 1.0),
             ("share", 2, 7, 9.0),
         ):
-            more = {"adl_accounts": accounts, "haircut_usd": 1.0}
+            more = {"adl_accounts": accounts, "haircut_usd": 1.0, "vault_end_usd": deficit}
             rows["runs"].append(finished(run, name, deficit + run, **more))
-            rows["waves"].append(wave(run, name, 0, 1.0, 2.0, touched=touched))
+            left = {"residual_usd": float(name == "queue"), "feasible": run > 2}
+            rows["waves"].append(wave(run, name, 0, 1.0, 2.0, touched=touched) | left)
     made = make_batch(tmp_path, ["queue", "share"], 8, **rows)
     settle = {"queue": {"settlement": {"rule": "contracts"}, "allocation": "queue"},
               "share": {"settlement": "cash", "allocation": "pro-rata"}}  # fmt: skip
@@ -167,7 +168,23 @@ def test_reasons_are_told_from_how_rules_settle_and_how_often_they_ask(tmp_path:
     told = " ".join(overview.in_short(Told(Batch(tmp_path))).reading)
     assert "a run's deficit is $8.00 more under the cash rules" in told
     assert "a queue (queue) takes all that one position can give" in told
-    assert "3.50 times a run to each that they hit (1.50 times under" in told
+    assert "which holds them, ends with $9.00, under the others with $1.00" in told
+    assert "in 3.50 waves a run to each that they hit, call by call (1.50 waves" in told
+    assert "under queue those whom the rule may ask had too little" in told
+    assert "last wave of 3 of the 8 runs that ended short" in told
+
+
+def test_who_hits_nobody_does_not_compete_where_hits_are_counted(tmp_path: Path):
+    hits = {"queue": 5, "share": 9, "none": 0}
+    rows = [
+        finished(run, name, 1.0 + run, adl_accounts=hit, accounts_left=float(hit))
+        for run in range(8)
+        for name, hit in hits.items()
+    ]
+    told = Told(make_batch(tmp_path, list(hits), 8, runs=rows))
+    for column in ("adl_accounts", "accounts_left"):
+        stand = told.summary.xs(column, level="measure")["stand"]
+        assert stand.to_dict() == {"queue": "best", "share": "worse", "none": ""}
 
 
 def test_facts_name_the_seeds(page: PageReader):

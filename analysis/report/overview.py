@@ -42,7 +42,7 @@ def in_short(told: Told) -> Section:
             _one_count(told, one.column) for one in counts if _differs(told, one.column)
         ]
     reading += [*_why(told), *_why_one(told), *_why_again(told), *_why_left(told)]
-    reading += _why_gone(told)
+    reading += [*_why_all(told), *_why_gone(told)]
     shown, marks, parts = {}, {}, {}
     for one in counts:
         table = parts[one.column] = told.of(one.column, one.better)
@@ -228,6 +228,39 @@ def _why_left(told: Told) -> list[str]:
         f"too little in the last wave of {notation.count(poor[worst])} of the "
         f"{notation.count(counts[worst])} runs that ended short. A position can only be "
         "closed against one of the other side of its market; cash may come from anywhere."
+    ]
+
+
+_PRICES = {
+    "bankruptcy": "the price at which the bankrupt has nothing left",
+    "entry": "the payer's entry price",
+    "midpoint": "halfway between the zero prices of both sides",
+    "mark": "the mark, so that nobody loses at once",
+    "previous-mark": "the mark of the clock's tick before",
+    "index": "the index",
+    "index-or-bankruptcy": "the better for the bankrupt of index and bankruptcy price",
+}
+
+
+def _why_all(told: Told) -> list[str]:
+    """What the price of closing explains of haircuts: they are what lies off the mark."""
+    at: dict[str, list[str]] = {}
+    for name, table in _parts(told).items():
+        settlement = table.get("settlement")
+        if name in told.hitting and _rule(settlement) == "contracts":
+            price = settlement.get("price") if isinstance(settlement, dict) else None
+            at.setdefault(str(price), []).append(name)
+    told_of = [
+        f"{_PRICES[price]} ({words.names(names)})"
+        for price, names in at.items()
+        if price in _PRICES
+    ]
+    if not told_of:
+        return []
+    return [
+        "Why, of haircuts in all: who is closed gives what lies between the mark and the "
+        f"price of closing, which is {'; '.join(told_of)}. It need not be what was missing. "
+        "A cash haircut is."
     ]
 
 

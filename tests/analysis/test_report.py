@@ -162,7 +162,8 @@ def test_reasons_are_told_from_how_rules_settle_and_how_often_they_ask(tmp_path:
             left = {"residual_usd": float(name == "queue"), "feasible": run > 2}
             rows["waves"].append(wave(run, name, 0, 1.0, 2.0, touched=touched) | left)
     made = make_batch(tmp_path, ["queue", "share"], 8, **rows)
-    settle = {"queue": {"settlement": {"rule": "contracts"}, "allocation": "queue"},
+    settle = {"queue": {"settlement": {"rule": "contracts", "price": "index"},
+                        "allocation": "queue"},
               "share": {"settlement": "cash", "allocation": "pro-rata"}}  # fmt: skip
     store.write_manifest(tmp_path, made.manifest | {"policy_tables": settle})
     told = " ".join(overview.in_short(Told(Batch(tmp_path))).reading)
@@ -171,6 +172,7 @@ def test_reasons_are_told_from_how_rules_settle_and_how_often_they_ask(tmp_path:
     assert "which holds them, ends with $9.00, under the others with $1.00" in told
     assert "in 3.50 waves a run to each that they hit, call by call (1.50 waves" in told
     assert "under queue those whom the rule may ask had too little" in told
+    assert "the price of closing, which is the index (queue)" in told
     assert "last wave of 3 of the 8 runs that ended short" in told
 
 

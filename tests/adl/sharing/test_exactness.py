@@ -32,9 +32,13 @@ def _check(name, given_wave):
     assert int(amounts.sum()) == wanted, given_wave
 
 
+SLOW = {"a user's penalty", "min-max of alike lots"}
+"""Rules that solve for every wave anew: a quarter of the waves has to be enough."""
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_amounts_are_whole_within_capacity_and_sum_to_the_budget(name):
-    for given_wave in waves():
+    for given_wave in waves()[: 2_500 if name in SLOW else None]:
         _check(name, given_wave)
 
 

@@ -259,8 +259,8 @@ def _why_all(told: Told) -> list[str]:
         return []
     return [
         "Why, of haircuts in all: who is closed gives what lies between the mark and the "
-        f"price of closing, which is {'; '.join(told_of)}. It need not be what was missing. "
-        "A cash haircut is."
+        f"price of closing, which is {'; '.join(told_of)}. It need not be what was "
+        "missing, as a cash haircut is."
     ]
 
 

@@ -58,9 +58,10 @@ def in_short(told: Told) -> Section:
 
 
 _MARKS_TOLD = (
-    "Bold and shaded: the best of the column; where hits are counted, the best of the "
-    "policies that hit anybody. Shaded: cannot be told apart from the best, because the "
-    "95% interval of the difference on the same seeds holds zero."
+    "Bold and shaded: the best of the column; of hits and what comes of them (haircuts, "
+    "who leaves, retained value) the best of the policies that hit anybody. Shaded: cannot "
+    "be told apart from the best, because the 95% interval of the difference on the same "
+    "seeds holds zero."
 )
 
 
@@ -176,9 +177,10 @@ def _why_one(told: Told) -> list[str]:
     if not queues or not rest:
         return []
     return [
-        f"Why, of a single account: a queue ({words.names(queues)}) takes all that one "
-        f"position can give before it asks the next; the others ({words.names(rest)}) ask "
-        "many at once for a part each."
+        "Why, of a single account, and of how many are hit: a queue "
+        f"({words.names(queues)}) closes or takes all that it can of one before it asks "
+        "the next, which may cost whoever had little profit all of it; the others "
+        f"({words.names(rest)}) ask many at once for a part each."
     ]
 
 
@@ -213,10 +215,12 @@ def _why_again(told: Told) -> list[str]:
 
 def _why_left(told: Told) -> list[str]:
     """What the last wave of a run explains of a residual: who could pay had too little."""
-    columns = ["run", "policy", "wave", "residual_usd", "feasible"]
+    columns = ["run", "policy", "wave", "feasible"]
     waves = told.batch.frame("waves", columns=columns).sort_values("wave")
     last = waves.groupby(["policy", "run"], observed=True).tail(1)
-    short = last[(last["residual_usd"] > 0) & last["feasible"].notna()]
+    left = told.finished.loc[told.finished["residual_usd"] > 0, ["run", "policy"]]
+    short = left.astype({"policy": str}).merge(last.astype({"policy": str}))
+    short = short[short["feasible"].notna()]
     poor = short[~short["feasible"].astype(bool)].groupby("policy", observed=True).size()
     poor = poor[[name for name in told.policies if poor.get(name, 0)]]
     if poor.empty:
@@ -264,16 +268,23 @@ def _why_all(told: Told) -> list[str]:
     ]
 
 
+_MOST_TOLD = 4
+
+
 def _why_gone(told: Told) -> list[str]:
     """What the scenario says of who leaves."""
     if not told.hitting:
         return []
+    shares = (told.values("accounts_left") / told.values("adl_accounts")).mean()
+    parts = [
+        f"{notation.share(shares[name])} under {name}" for name in told.hitting[:_MOST_TOLD]
+    ]
     return [
         "Why, of who leaves: the chance to leave in the run grows with the part of a "
         "position that ADL closed, or of what an account could give that was taken in cash "
         "(`leave_hazard`); expected churn and retained value go by haircuts as shares of "
         "profit. How fast is an assumption. What prices did to whoever was closed drives "
-        "nobody away."
+        f"nobody away. Of those hit {notation.listing(parts)} left within the run."
     ]
 
 

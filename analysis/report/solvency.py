@@ -94,8 +94,8 @@ def covered(told: Told, _: Lazy) -> Answer:
         "Covered, mean of runs": (told.of("covered_part"), "share"),
     })  # fmt: skip
     note = (
-        "Deficits are the most that was missing; what was covered and what prices brought "
-        "back is not missing any more. Bars are 95% intervals over runs."
+        "Deficits are what was covered plus what was missing, at its most; what prices "
+        "brought back is not missing any more. Bars are 95% intervals over runs."
     )
     return Section("covered", question, reading, figures, [given], note)
 

@@ -94,7 +94,8 @@ def departures(told: Told, _: Lazy) -> Answer:
         "Rebuilt": (told.of("accounts_rebuilt"), "count"),
     })  # fmt: skip
     note = (
-        "Whether an account leaves is drawn from a hazard that grows with its haircut; the "
+        "Whether an account leaves is drawn from a hazard that grows with the part of its "
+        "position that was closed, or of its capacity that was taken; the "
         "hazard is an assumption of the scenario, not a finding."
     )
     return Section("departures", question, reading, {question: figure}, [table], note)

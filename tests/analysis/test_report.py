@@ -157,10 +157,15 @@ def test_reasons_are_told_from_how_rules_settle_and_how_often_they_ask(tmp_path:
             ("queue", 2, 3, 1.0),
             ("share", 2, 7, 9.0),
         ):
+            left = float(name == "queue" and run > 0)
             more = {"adl_accounts": accounts, "haircut_usd": 1.0, "vault_end_usd": deficit}
+            more |= {
+                "residual_usd": float(name == "queue" and run > 0),
+                "accounts_left": 1.0,
+            }
             rows["runs"].append(finished(run, name, deficit + run, **more))
-            left = {"residual_usd": float(name == "queue"), "feasible": run > 2}
-            rows["waves"].append(wave(run, name, 0, 1.0, 2.0, touched=touched) | left)
+            more = {"touched": touched, "feasible": run > 2}
+            rows["waves"].append(wave(run, name, 0, 1.0, 2.0, **more))
     made = make_batch(tmp_path, ["queue", "share"], 8, **rows)
     settle = {"queue": {"settlement": {"rule": "contracts", "price": "index"},
                         "allocation": "queue"},
@@ -168,12 +173,13 @@ def test_reasons_are_told_from_how_rules_settle_and_how_often_they_ask(tmp_path:
     store.write_manifest(tmp_path, made.manifest | {"policy_tables": settle})
     told = " ".join(overview.in_short(Told(Batch(tmp_path))).reading)
     assert "a run's deficit is $8.00 more under the cash rules" in told
-    assert "a queue (queue) takes all that one position can give" in told
+    assert "a queue (queue) closes or takes all that it can of one" in told
     assert "which holds them, ends with $9.00, under the others with $1.00" in told
     assert "in 3.50 waves a run to each that they hit, call by call (1.50 waves" in told
     assert "under queue those whom the rule may ask had too little" in told
     assert "the price of closing, which is the index (queue)" in told
-    assert "last wave of 3 of the 8 runs that ended short" in told
+    assert "last wave of 2 of the 7 runs that ended short" in told
+    assert "Of those hit 50.0% under queue and 50.0% under share left within" in told
 
 
 def test_who_hits_nobody_does_not_compete_where_hits_are_counted(tmp_path: Path):

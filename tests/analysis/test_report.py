@@ -159,10 +159,7 @@ def test_reasons_are_told_from_how_rules_settle_and_how_often_they_ask(tmp_path:
         ):
             left = float(name == "queue" and run > 0)
             more = {"adl_accounts": accounts, "haircut_usd": 1.0, "vault_end_usd": deficit}
-            more |= {
-                "residual_usd": float(name == "queue" and run > 0),
-                "accounts_left": 1.0,
-            }
+            more |= {"accounts_left": 1.0, "residual_usd": left}
             rows["runs"].append(finished(run, name, deficit + run, **more))
             more = {"touched": touched, "feasible": run > 2}
             rows["waves"].append(wave(run, name, 0, 1.0, 2.0, **more))

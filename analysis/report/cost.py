@@ -80,8 +80,8 @@ def _later_told(parts: pd.DataFrame, policy: str) -> str:
     return (
         f"Under {policy} all accounts that were hit lost together {once} at once, by the "
         f"price at which they were closed or the cash taken, and {later} by what prices "
-        f"did in the {at:g} s that followed, in the mean of a run; a negative loss is a "
-        "gain."
+        f"did in the {at:g} s that followed, in the mean of a run and over the waves that "
+        "it lasts long enough to follow; a negative loss is a gain."
     )
 
 

@@ -133,7 +133,7 @@ MEASURES = (
             "What the venue earned while the run lasted."),
     Measure("retained_value_usd", "Retained value", RETENTION, "usd", "high",
             "Fees expected over the horizon of the table `retention` from those who "
-            "stay. Only haircuts drive accounts away, not that the venue is short."),
+            "stay. Only ADL drives accounts away, not that the venue is short."),
     Measure("retained_value_share", "Retained share", RETENTION, "share", "high",
             "Retained value as a share of the lifetime value without churn."),
     Measure("has_solvency_back", "Solvent again", RETENTION, "share", "high",

@@ -119,12 +119,12 @@ def _most_hit(data: pd.DataFrame, name: str, what: str, verb: str) -> str:
     if len(kinds) == 1:
         low, high = top[share].min(), top[share].max()
         span = notation.span(notation.share(low), notation.share(high))
-        return f"{what} most {verb} {kinds[0]} accounts under every policy: {span}."
+        return f"{what} the largest part {verb} {kinds[0]} under every policy: {span}."
     parts = [
         f"{kind} under {words.names([str(p) for p in rows['policy']])}"
         for kind, rows in top.groupby("kind", sort=False)
     ]
-    return f"{what} most {verb} {'; '.join(parts)}."
+    return f"{what} the largest part {verb} {'; '.join(parts)}."
 
 
 def lorenz(told: Told, payers: Lazy) -> Answer:

@@ -72,8 +72,8 @@ def _idle(told: Told) -> list[str]:
         return []
     it = "it is" if len(idle) == 1 else "they are"
     return [
-        f"{words.names(idle)} hit nobody: {it} left out where accounts hit, and what they "
-        "gave or did, are compared, since doing nothing would be best there."
+        f"{words.names(idle)} hit nobody: {it} left out where hits, what they took, who "
+        "left and the value retained are compared, since doing nothing would be best there."
     ]
 
 
@@ -166,7 +166,10 @@ def _vaults(told: Told, cash: list[str], contracts: list[str]) -> str:
         " to ".join(dict.fromkeys(map(notation.usd, (ends[side].min(), ends[side].max()))))
         for side in (cash, contracts)
     )
-    return f" The vault, which holds them, ends with {kept}, under the others with {rid}."
+    return (
+        f" The vault, which holds them, ends with {kept} there and with {rid} under rules "
+        "that close contracts."
+    )
 
 
 def _why_one(told: Told) -> list[str]:

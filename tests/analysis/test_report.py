@@ -171,7 +171,7 @@ def test_reasons_are_told_from_how_rules_settle_and_how_often_they_ask(tmp_path:
     told = " ".join(overview.in_short(Told(Batch(tmp_path))).reading)
     assert "a run's deficit is $8.00 more under the cash rules" in told
     assert "a queue (queue) closes or takes all that it can of one" in told
-    assert "which holds them, ends with $9.00, under the others with $1.00" in told
+    assert "which holds them, ends with $9.00 there and with $1.00 under" in told
     assert "in 3.50 waves a run to each that they hit, call by call (1.50 waves" in told
     assert "under queue those whom the rule may ask had too little" in told
     assert "the price of closing, which is the index (queue)" in told

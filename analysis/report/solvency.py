@@ -84,8 +84,8 @@ def covered(told: Told, _: Lazy) -> Answer:
     if never:
         bound = notation.share(left.loc[never[0], "high"])
         reading.append(
-            f"At the end of no run anything was missing under {words.names(never)}; with so "
-            f"many runs that may still happen in up to {bound} of runs."
+            f"At the end of no run anything was missing under {words.names(never)}; with "
+            f"so many runs that may still happen in up to {bound} of runs."
         )
     reading += [*_came_back(parts), *_vault_told(told)]
     given = tables.of_several("covered", "Residuals by policy", {

@@ -198,7 +198,7 @@ def render(batch: Batch, table: pd.DataFrame, costs: Costs) -> str:
     )
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
     shown.add_column("Policy", no_wrap=True)
-    for head in ("Fund", "Runs beyond it", "Missing then", "on average", "Cost"):
+    for head in ("Fund", "Runs beyond it", "Missing\nthen", "on\naverage", "Cost"):
         shown.add_column(head, justify="right", no_wrap=True)
     for name, row in table.iterrows():
         shown.add_row(str(name), *_cells(row))
@@ -214,8 +214,8 @@ def _cells(row: pd.Series) -> list[str]:
     around = f"above {low}" if math.isinf(high) else notation.span(low, notation.usd(high))
     breach = notation.span(*(notation.share(row[f"breach_{e}"]) for e in ("low", "high")))
     return [
-        f"{notation.usd(row['size_usd'])}  ({around})",
-        f"{notation.share(row['breach'])}  ({breach})",
+        f"{notation.usd(row['size_usd'])} ({around})",
+        f"{notation.share(row['breach'])} ({breach})",
         notation.usd(row["shortfall_usd"]),
         notation.usd(row["residual_usd"]),
         notation.usd(row["cost_usd"]),

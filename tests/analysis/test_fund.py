@@ -86,3 +86,14 @@ def test_a_batch_without_finished_runs_is_refused_and_one_without_needs_is_drawn
     table = fund.size_table(need, COSTS)
     assert table.loc["none", "size_usd"] == 0.0
     draw_fund(calm, fund.curves(need, COSTS), table, COSTS).canvas.draw()
+
+
+def test_no_cell_is_cut_off_where_names_are_long(tmp_path):
+    name = "leverage-waterfill"
+    rows = [finished(run, name, 1e7 * (run + 1)) for run in range(60)]
+    batch = make_batch(tmp_path, [name], 60, runs=rows)
+    table = fund.size_table(fund.needs(batch), COSTS)
+    text = fund.render(batch, table, COSTS)
+    assert name in text
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 100

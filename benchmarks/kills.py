@@ -82,16 +82,20 @@ def torture(
     Returns
     -------
     tuple
-        Kills that hit a batch that was still on its way, and whether all is equal.
+        Kills that left a batch with some of its blocks whole, and whether all is equal.
     """
     moments = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="adl-kills-") as place:
         whole, killed = Path(place) / "whole", Path(place) / "killed"
         child, begun = begin(whole, workers, config, overrides), time.monotonic()
+        while not listed(whole) and child.poll() is None:
+            time.sleep(0.01)
+        first = time.monotonic() - begun
         child.wait()
-        # Half a kill's share of the time on average, so that the batch outlives them all.
-        span = (time.monotonic() - begun) / kills
-        done = 0
+        # Up to the first block and a kill's share of the rest, so that kills come before,
+        # between and within blocks, and the batch outlives them all.
+        span = first + (time.monotonic() - begun - first) / kills
+        done = hit = 0
         blocks = listed(whole)
         while done < kills:
             child = begin(killed, workers, config, overrides)
@@ -103,9 +107,10 @@ def torture(
                 done += 1
             now = listed(killed)
             assert all(blocks[number] == block for number, block in now.items())
+            hit += 0 < len(now) < len(blocks)
             print(f"kill {done:3}: {len(now)} of {len(blocks)} blocks whole", flush=True)
         begin(killed, workers, config, overrides).wait()
-        return done, contents(killed) == contents(whole)
+        return hit, contents(killed) == contents(whole)
 
 
 def main() -> None:
@@ -118,9 +123,12 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=120)
     given = options.parse_args()
     overrides = [f"run.runs={given.runs}", "run.block=1"]
-    done, equal = torture(given.kills, given.seed, given.workers, given.config, overrides)
-    print(f"killed {done} times; the store is {'the same' if equal else 'DIFFERENT'}")
-    sys.exit(0 if equal and done == given.kills else 1)
+    hit, equal = torture(given.kills, given.seed, given.workers, given.config, overrides)
+    print(
+        f"{hit} of {given.kills} kills left some blocks whole and others not; the store is "
+        f"{'the same' if equal else 'DIFFERENT'}"
+    )
+    sys.exit(0 if equal and hit else 1)
 
 
 if __name__ == "__main__":

@@ -225,7 +225,15 @@ def _why_left(told: Told) -> list[str]:
     short = left.astype({"policy": str}).merge(last.astype({"policy": str}))
     short = short[short["feasible"].notna()]
     poor = short[~short["feasible"].astype(bool)].groupby("policy", observed=True).size()
-    poor = poor[[name for name in told.policies if poor.get(name, 0)]]
+    parts = _parts(told)
+    poor = poor[
+        [
+            name
+            for name in told.policies
+            if poor.get(name, 0)
+            and _rule(parts.get(name, {}).get("settlement")) == "contracts"
+        ]
+    ]
     if poor.empty:
         return []
     counts = short.groupby("policy", observed=True).size()

@@ -40,7 +40,7 @@ def fixed_path(batch: Batch) -> pd.DataFrame:
     DataFrame
         One row a policy and horizon: ``runs`` that finished and can be followed so far,
         the mean over them of each measure, and the ends ``_low`` and ``_high`` of its 95%
-        bootstrap interval. A run in which nothing was taken counts as zero.
+        interval. A run in which nothing was taken counts as zero.
     """
     return _means(_sums_of_runs(batch), _finished(batch), _OF_RUN)
 
@@ -129,7 +129,7 @@ def against_forks(batch: Batch, moment: Moment = "first") -> pd.DataFrame:
     DataFrame
         One row a policy and horizon: ``runs`` that were forked and can be followed so
         far, and for each measure its mean over them with the ends ``_low`` and ``_high``
-        of its 95% bootstrap interval. `path_usd` is the fixed path, `repriced_usd` what
+        of its 95% interval. `path_usd` is the fixed path, `repriced_usd` what
         was closed at the marks of the fork, `true_usd` the difference in worth, each
         summed over those who lose; ``_net_usd`` with gains set off. `gap_usd` is truth
         less fixed path. A run in which nothing was taken counts as zero.

@@ -132,10 +132,9 @@ def curve(need: np.ndarray, costs: Costs, sizes: np.ndarray) -> pd.DataFrame:
     -------
     DataFrame
         Columns `fund_usd`, `breach`, `breach_low`, `breach_high` (Clopper-Pearson),
-        `residual_usd`, `residual_low_usd`, `residual_high_usd` (BCa bootstrap of the
-        mean), `left`, `left_low`, `left_high` (the part of the mean need that is left;
-        bootstrap of the ratio), `shortfall_usd` (mean beyond the fund where it is
-        exceeded), `cost_usd`.
+        `residual_usd`, `residual_low_usd`, `residual_high_usd` (of the mean), `left`,
+        `left_low`, `left_high` (the part of the mean need that is left), `shortfall_usd`
+        (mean beyond the fund where it is exceeded), `cost_usd`.
     """
     left = np.maximum(need[:, None] - sizes, 0.0)
     mean = left.mean(axis=0)

@@ -26,6 +26,7 @@ _FEWEST_VALUES = 5
 _FEWEST_IN_TAIL = 2.0
 _ONE = 1.0 - 1e-9
 _MOST_VALUES = 2_000
+_ROUNDING = 1e-12
 _CHUNK = 400_000
 """Numbers drawn at a time: memory does not grow with the values."""
 
@@ -40,26 +41,33 @@ class Interval(NamedTuple):
 UNKNOWN = Interval(np.nan, np.nan)
 
 
-def mean_interval(values: npt.ArrayLike, level: float = LEVEL) -> Interval:
-    """Bootstrap (BCa) interval of a mean; see :func:`ratio_intervals`.
+def mean_interval(
+    values: npt.ArrayLike, level: float = LEVEL, *, most: float = np.inf
+) -> Interval:
+    """Interval of a mean that can be no more than `most`; see :func:`ratio_intervals`.
 
-    At a stated 95% it covers the mean in 94%, 89% and 88% of samples of 64 exponential
-    values, lognormal ones (sigma 1), and ones of which 85% are zero and the others
-    lognormal; in 95%, 92% and 90% of 256.
+    At a stated 95% it covers the mean of 64 and of 256 values in 96% and 96% of samples
+    that are exponential, 94% and 96% of lognormal ones (sigma 1), 96% and 95% of ones of
+    which 85% are zero and the others lognormal, 95% and 96% of normal ones, 96% and 96%
+    of differences of two lognormal ones. Fewer show less of a long tail: of 16 values it
+    covers the mean in 96%, 93%, 76%, 96% and 97%, of 8 in 94%, 89%, 62%, 96% and 97%.
     """
     column = np.asarray(values, float)
-    return mean_intervals(column[:, None], level)[0]
+    return mean_intervals(column[:, None], level, most=most)[0]
 
 
-def mean_intervals(values: Floats, level: float = LEVEL) -> list[Interval]:
-    """Bootstrap (BCa) intervals of the means of columns, shape (values, columns)."""
-    return ratio_intervals(values, np.ones(len(values)), level)
+def mean_intervals(
+    values: Floats, level: float = LEVEL, *, most: float = np.inf
+) -> list[Interval]:
+    """Intervals of the means of columns, shape (values, columns)."""
+    ends = ratio_intervals(values, np.ones(len(values)), level)
+    return [Interval(low, min(high, most)) for low, high in ends]
 
 
 def ratio_interval(
     numerator: npt.ArrayLike, denominator: npt.ArrayLike, level: float = LEVEL
 ) -> Interval:
-    """Bootstrap (BCa) interval of a ratio of two sums over the same values."""
+    """Interval of a ratio of two sums over the same values."""
     column = np.asarray(numerator, float)
     return ratio_intervals(column[:, None], np.asarray(denominator, float), level)[0]
 
@@ -67,11 +75,14 @@ def ratio_interval(
 def ratio_intervals(
     numerators: Floats, denominator: Floats, level: float = LEVEL
 ) -> list[Interval]:
-    """Bootstrap intervals of sums of columns over the sum of one more column.
+    """Intervals of sums of columns over the sum of one more column.
 
-    Bias-corrected and accelerated (BCa; Efron 1987), over `DRAWS` resamples of rows with
-    a fixed seed, so that equal data give equal intervals. More than 2,000 rows are first
-    added up in blocks of neighbours, which are as independent as the rows are.
+    Each end is the further of two: the studentised bootstrap's, which follows skewed
+    values (Efron and Tibshirani, "An introduction to the bootstrap", 1993, section 12.5),
+    and Student's, which symmetric values of heavy tails need. Standard errors are those
+    of the linearised ratio (Cochran, "Sampling techniques", 1977, section 6.3). Resamples
+    have a fixed seed, so that equal data give equal intervals. More than 2,000 rows are
+    first added up in blocks of neighbours, which are as independent as the rows are.
 
     Parameters
     ----------
@@ -84,20 +95,38 @@ def ratio_intervals(
     Returns
     -------
     list of Interval
-        One a column.
+        One a column. Neither end passes zero where no row does, nor one where every
+        numerator is a part of its denominator.
     """
     if len(denominator) < _FEWEST_VALUES:
         return [UNKNOWN] * numerators.shape[1]
     table = _in_blocks(np.column_stack([numerators, denominator]))
-    sums = np.concatenate([weights @ table for weights in _resamples(len(table))])
-    total = table.sum(axis=0)
-    left_out = total - table
+    above, below = table[:, :-1], table[:, -1]
+    whole = abs(below.sum())
     with np.errstate(divide="ignore", invalid="ignore"):
-        estimate = total[:-1] / total[-1]
-        resampled = sums[:, :-1] / sums[:, -1:]
-        jackknife = left_out[:, :-1] / left_out[:, -1:]
-    columns = range(numerators.shape[1])
-    return [_bca(resampled[:, i], jackknife[:, i], estimate[i], level) for i in columns]
+        ratios = above.sum(axis=0) / below.sum()
+        apart = above - below[:, None] * ratios
+        errors = np.sqrt((apart**2).sum(axis=0)) / whole
+        varies = errors > _ROUNDING * np.abs(above).sum(axis=0) / whole
+    ratios[~np.isfinite(ratios)] = np.nan
+    ends = np.column_stack([ratios, ratios])
+    if varies.any():
+        reach = _deviations(apart[:, varies], below, level)
+        ends[varies] -= errors[varies, None] * reach
+    least, most = _bounds(numerators, denominator)
+    return [Interval(*one) for one in np.clip(ends, least[:, None], most[:, None]).tolist()]
+
+
+def _bounds(numerators: Floats, denominator: Floats) -> tuple[Floats, Floats]:
+    """What the ratios cannot pass, whatever the rows to come are."""
+    least = np.full(numerators.shape[1], -np.inf)
+    most = -least
+    if (denominator >= 0.0).all():
+        least[(numerators >= 0.0).all(axis=0)] = 0.0
+        most[(numerators <= 0.0).all(axis=0)] = 0.0
+        is_part = (numerators <= denominator[:, None]).all(axis=0) & (least == 0.0)
+        most[is_part & (np.ptp(denominator) > 0.0)] = 1.0
+    return least, most
 
 
 def _in_blocks(table: Floats) -> Floats:
@@ -120,22 +149,27 @@ def _resamples(rows: int) -> Iterator[Floats]:
         yield counts.reshape(draws, rows).astype(float)
 
 
-def _bca(resampled: Floats, jackknife: Floats, estimate: float, level: float) -> Interval:
-    """Interval of one statistic from its resampled and leave-one-out values."""
-    resampled = resampled[np.isfinite(resampled)]
-    jackknife = jackknife[np.isfinite(jackknife)]
-    if not np.isfinite(estimate) or len(resampled) < DRAWS // 2:
-        return UNKNOWN
-    if np.ptp(resampled) == 0.0:
-        return Interval(estimate, estimate)
-    below = np.mean(resampled < estimate) + 0.5 * np.mean(resampled == estimate)
-    bias = special.ndtri(np.clip(below, 0.5 / DRAWS, 1.0 - 0.5 / DRAWS))
-    away = jackknife.mean() - jackknife
-    spread = np.sum(away**2)
-    skew = np.sum(away**3) / (6.0 * spread**1.5) if spread > 0 else 0.0
-    z = bias + special.ndtri([0.5 - level / 2, 0.5 + level / 2])
-    low, high = np.quantile(resampled, special.ndtr(bias + z / (1.0 - skew * z)))
-    return Interval(float(low), float(high))
+def _deviations(apart: Floats, below: Floats, level: float) -> Floats:
+    """Upper and lower deviations of ratios, in standard errors, shape (columns, 2).
+
+    `apart` is what each row's numerator is off the ratio of all rows. A resample whose
+    rows are all alike has no error of its own: it gets the least of the others.
+    """
+    columns = apart.shape[1]
+    squares = np.column_stack([apart, apart**2, apart * below[:, None], below, below**2])
+    sums = np.concatenate([weights @ squares for weights in _resamples(len(below))])
+    sums = sums[sums[:, -2] != 0.0]
+    first, second, mixed = (sums[:, i * columns : (i + 1) * columns] for i in range(3))
+    of_whole, of_squares = sums[:, -2:-1], sums[:, -1:]
+    shift = first / of_whole
+    spread = second - 2.0 * shift * mixed + shift**2 * of_squares
+    has_spread = spread > _ROUNDING * (apart**2).sum(axis=0)
+    floor = np.where(has_spread, spread, np.inf).min(axis=0, initial=np.inf)
+    t = np.sign(of_whole) * first / np.sqrt(np.where(has_spread, spread, floor))
+    tails = np.array([0.5 + level / 2, 0.5 - level / 2])
+    student = special.stdtrit(len(below) - 1, tails) * np.sqrt(1 + 1 / (len(below) - 1))
+    upper, lower = np.quantile(t, tails, axis=0)
+    return np.column_stack([np.maximum(upper, student[0]), np.minimum(lower, student[1])])
 
 
 def share_interval(hits: int, trials: int, level: float = LEVEL) -> Interval:
@@ -216,13 +250,13 @@ def expected_shortfall_interval(
     if len(ordered) > _MOST_VALUES:
         ends = special.ndtri([0.5 + level / 2, 0.5 - level / 2])
     else:
-        ends = _deviations(ordered, tail, float(found), level)
+        ends = _tail_deviations(ordered, tail, float(found), level)
     low, high = found - ends * error
     # No mean of the largest is below the least value of all.
     return Interval(max(float(low), float(ordered[-1])), float(high))
 
 
-def _deviations(ordered: Floats, tail: float, found: float, level: float) -> Floats:
+def _tail_deviations(ordered: Floats, tail: float, found: float, level: float) -> Floats:
     """Upper and lower quantile of the resamples' deviations, in their standard errors."""
     stream = np.random.default_rng(SEED)
     n = len(ordered)

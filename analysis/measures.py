@@ -245,7 +245,9 @@ class Told:
 
     def of(self, column: str, better: str = "") -> pd.DataFrame:
         """One measure by policy; as in :attr:`summary`."""
-        found = sum_up(self.values(column), of_runs=column.startswith("has_"))
+        most = 1.0 if self.measure(column).unit == "share" else np.inf
+        values = self.values(column)
+        found = sum_up(values, of_runs=column.startswith("has_"), most=most)
         if better:
             values = self.competing(column)
             stand = pd.Series(stands(values, better), values.columns, dtype=object)
@@ -308,7 +310,11 @@ def _tell_recovery(runs: pd.DataFrame, what: str) -> None:
 
 
 def sum_up(
-    values: pd.DataFrame, better: str = "", *, of_runs: bool = False
+    values: pd.DataFrame,
+    better: str = "",
+    *,
+    of_runs: bool = False,
+    most: float = np.inf,
 ) -> pd.DataFrame:
     """Means of columns with 95% intervals, and how they stand to the best of them.
 
@@ -320,16 +326,18 @@ def sum_up(
         ``low`` or ``high``; nothing if neither is better.
     of_runs : bool
         True if each value says yes (1) or no (0) of a run, so that the mean is a share of
-        runs, whose interval is exact (Clopper and Pearson); that of other means is a
-        bootstrap's.
+        runs, whose interval is exact (Clopper and Pearson); that of other means is
+        :func:`analysis.intervals.mean_interval`'s.
+    most : float
+        What no mean can pass.
     """
     columns = [values[name].dropna().to_numpy(float) for name in values]
     if of_runs:
         ends = [intervals.share_interval(int(one.sum()), len(one)) for one in columns]
     elif len({len(one) for one in columns}) == 1:
-        ends = intervals.mean_intervals(np.column_stack(columns))
+        ends = intervals.mean_intervals(np.column_stack(columns), most=most)
     else:
-        ends = [intervals.mean_interval(one) for one in columns]
+        ends = [intervals.mean_interval(one, most=most) for one in columns]
     rows = {
         name: (len(one), float(one.mean()) if len(one) else np.nan, *end)
         for name, one, end in zip(values, columns, ends, strict=True)

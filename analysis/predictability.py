@@ -33,7 +33,9 @@ def predictability(batch: Batch) -> pd.DataFrame:
         for name in MEASURES:
             values = mine[f"predict_{name}"].dropna()
             row[name] = float(values.mean()) if len(values) else math.nan
-            row[f"{name}_low"], row[f"{name}_high"] = intervals.mean_interval(values)
+            row[f"{name}_low"], row[f"{name}_high"] = intervals.mean_interval(
+                values, most=1.0
+            )
             row[f"{name}_runs"] = len(values)
         rows[policy] = row
     found = pd.DataFrame.from_dict(rows, orient="index")

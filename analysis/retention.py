@@ -35,7 +35,7 @@ def by_group(batch: Batch, by: Literal["kind", "size_from_usd"]) -> pd.DataFrame
     DataFrame
         One row a policy and group, indexed by both: `accounts`, their mean number a run,
         and shares over all runs, each with ``_low`` and ``_high``, the ends of its 95%
-        bootstrap interval over runs: accounts `hit`; `expected` to leave by the hazard;
+        interval over runs: accounts `hit`; `expected` to leave by the hazard;
         `observed` to have left or to be leaving; that have `rebuilt`; and the part of
         lifetime value that is lost by the hazard (`value_lost`) and with those who were
         seen to leave (`value_left`).
@@ -93,7 +93,7 @@ def by_episode(batch: Batch) -> pd.DataFrame:
     DataFrame
         One row a policy and episode, indexed by both: `runs`; means over runs of
         :data:`OF_EPISODES` (`gone`: who left before or in it), each with the ends of its
-        95% bootstrap interval; and `kept`, the lifetime value that is expected to stay at
+        95% interval; and `kept`, the lifetime value that is expected to stay at
         the episode's end over that at the start of the first, with its interval.
     """
     rows = batch.frame("episodes")

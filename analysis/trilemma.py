@@ -99,7 +99,7 @@ class Regime(NamedTuple):
 def regime(told: Told, policy: str) -> Regime:
     """Test ``mu_- > mu_Phi`` on the runs of one policy.
 
-    The mean deficit less the mean fee revenue of the same run, with its bootstrap
+    The mean deficit less the mean fee revenue of the same run, with its
     interval: structural if all of it is above zero, covered if all is below.
     """
     rows = told.finished[told.finished["policy"] == policy].set_index("run")

@@ -117,7 +117,7 @@ def _concentration(
         curves.append(lorenz(given, grid))
         ginis.append(gini(given))
         tops.append(1.0 - lorenz(given, np.array([1.0 - _top(grid)]))[0])
-    ends = intervals.mean_interval(ginis)
+    ends = intervals.mean_interval(ginis, most=1.0)
     span = notation.span(f"{ends.low:.2f}", f"{ends.high:.2f}")
     span = f" ({span})" if np.isfinite(ends.low) and " " in span else ""
     note = f"{name}: {np.mean(ginis):.2f}{span}; {np.mean(tops):.0%}"

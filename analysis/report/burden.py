@@ -301,7 +301,7 @@ def _asked_shares(told: Told) -> dict[str, pd.DataFrame]:
     by_run = waves.groupby(["policy", "run"])[columns].mean()
     order = [name for name in told.policies if name in by_run.index.unique("policy")]
     return {
-        label: sum_up(by_run[name].unstack("policy").reindex(columns=order))
+        label: sum_up(by_run[name].unstack("policy").reindex(columns=order), most=1.0)
         for label, name in zip(("asked", "least possible"), columns, strict=True)
     }
 

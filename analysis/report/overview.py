@@ -523,5 +523,5 @@ def _trilemma_note(measures) -> str:
         "in the others clearly better or exactly the same, by paired intervals. Points "
         "whose names find no room are named in the table. The "
         "regime is the condition of arXiv 2512.01112 (mean deficit above mean fee "
-        "revenue), tested by the bootstrap interval of their difference over the runs."
+        "revenue), tested by the interval of their difference over the runs."
     )

@@ -81,7 +81,7 @@ def departures(told: Told, _: Lazy) -> Answer:
         told.values("accounts_left")[told.hitting], told.measure("accounts_left"),
         "mean number of accounts that leave",
     )  # fmt: skip
-    share = sum_up(part.dropna(axis="columns", how="all"))
+    share = sum_up(part.dropna(axis="columns", how="all"), most=1.0)
     if len(share):
         low, high = share["value"].idxmin(), share["value"].idxmax()
         reading.append(

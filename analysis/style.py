@@ -76,6 +76,8 @@ _THEME = {
     "axes.titlelocation": "left",
     "axes.titlepad": 8.0,
     "axes.titlesize": 11.5,
+    # No tick is above a panel; to look for one at every step takes a sixth of the drawing.
+    "axes.titley": 1.0,
     "axes.titleweight": "bold",
     "axes.labelsize": 10.0,
     "axes.axisbelow": True,
@@ -194,9 +196,19 @@ def save(figure: Figure, path: Path) -> Path:
     """Write a PNG at 150 dots an inch; equal figures give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.set(dpi=DPI, facecolor="white")
+    _leave_out_empty_labels(figure)
     # `savefig` would draw the figure twice, the first time to lay it out.
-    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+    how = {"compress_level": 3}
+    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None}, pil_kwargs=how)
     return path
+
+
+def _leave_out_empty_labels(figure: Figure) -> None:
+    """Let the layout neither look for a place for labels without text nor keep it."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if not axis.label.get_text():
+                axis.set_label_coords(0.0, 0.0)
 
 
 # --- colours ----------------------------------------------------------------------------

@@ -51,19 +51,22 @@ MEASURES = (
             "What a run was short by in all: what had been covered so far plus what was "
             "missing, at its most. A hole that is filled and opens again counts again."),
     Measure("covered_part", "Covered, mean run", SOLVENCY, "share", "high",
-            "The part of a run's deficit that ADL covered; all runs count alike."),
+            "The part of a run's deficit that ADL covered; all runs count alike, where "
+            "`adl compare` adds up their dollars."),
     Measure("residual_usd", "Residual", SOLVENCY, "usd", "low",
             "What was still missing at the end of a run."),
     Measure("has_residual", "Runs with a residual", SOLVENCY, "share", "low",
             "The share of runs at whose end anything was missing."),
     Measure("time_to_cover_s", "Time to cover", SOLVENCY, "seconds", "low",
-            "From the first wave until nothing was missing, over the runs that got there."),
+            "From the first wave to the last call of ADL, over the runs in which that left "
+            "nothing missing."),
     Measure("breach_share", "Breach frequency", SOLVENCY, "share", "low",
             "The share of the strikes of the wave's clock at which the venue was short."),
     Measure("unmet_share", "Still short", SOLVENCY, "share", "low",
             "The share of those strikes at which it was short after ADL, too."),
     Measure("uncoverable_waves", "Waves not coverable", SOLVENCY, "count", "low",
-            "Waves in which profits could not pay, though equity could have."),
+            "Waves that needed more in all than the winners' profits at their start, "
+            "though not more than their equity. Profits that grow meanwhile can still pay."),
     Measure("haircut_usd", "Haircuts in all", BURDEN, "usd", "low",
             "What all accounts gave in a run, against the mark of the moment. What later "
             "prices did to those who were closed is not in it, and can be more."),
@@ -139,7 +142,8 @@ MEASURES = (
     Measure("has_solvency_back", "Solvent again", RETENTION, "share", "high",
             "The share of runs that are solvent for good before they end."),
     Measure("solvency_recovery_s", "Time to be solvent", RETENTION, "seconds", "low",
-            "From the first breach until solvent for good, over the runs that are."),
+            "From the first breach until solvent for good, over the runs that are. The "
+            "venue is looked at now and then: what ADL covers in between is no breach."),
     Measure("has_revenue_back", "Revenue back", RETENTION, "share", "high",
             "The share of runs in which lifetime value is back before they end."),
     Measure("vault_end_usd", "Vault at the end", RETENTION, "usd", "high",

@@ -66,7 +66,7 @@ MEASURES = (
             "The share of those strikes at which it was short after ADL, too."),
     Measure("uncoverable_waves", "Waves not coverable", SOLVENCY, "count", "low",
             "Waves that needed more in all than the winners' profits at their start, "
-            "though not more than their equity. Profits that grow meanwhile can still pay."),
+            "though not than their equity. Profits that grow meanwhile can still pay."),
     Measure("haircut_usd", "Haircuts in all", BURDEN, "usd", "low",
             "What all accounts gave in a run, against the mark of the moment. What later "
             "prices did to those who were closed is not in it, and can be more."),

@@ -132,7 +132,7 @@ def _name_points(
     """Names beside the points, moved apart where they would lie on each other."""
     figure = axes.figure
     figure.canvas.draw()
-    inner = axes.get_window_extent()
+    inner = axes.get_window_extent().padded(-12.0)
     dots = [axes.transData.transform(place) for place in places.values()]
     taken = [(x - 7.0, y - 7.0, x + 7.0, y + 7.0) for x, y in dots]
     offsets = _OFFSETS if len(places) <= _MOST_FAR else _OFFSETS[:4]

@@ -53,7 +53,7 @@ def test_mean_interval_covers_the_mean_of_64_runs_as_often_as_it_says(
     values = draw((64, 1000), np.random.default_rng(11))
     found = np.array(intervals.mean_intervals(values))
     share = ((found[:, 0] <= mean) & (mean <= found[:, 1])).mean()
-    # It says 94% to 96%; four standard deviations of 1000 trials are 3%.
+    # It says 95% or 96%; four standard deviations of 1000 trials are 3%.
     assert 0.915 <= share <= 0.985
 
 

@@ -7,15 +7,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: install demo test lint kernels bench paper clean
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(tests?|pip|setuptools|debugpy)/' $(VENV)/lib abm analysis > /dev/null || true
+
+.PHONY: install dev demo test lint kernels bench paper clean
 
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade pip
-	$(PIP) --editable ".[dev]"
-	$(BIN)/python -m compileall -q -j 0 -x '/(tests?|pip|setuptools|debugpy)/' $(VENV)/lib abm analysis > /dev/null || true
+	$(PIP) --editable .
+	$(COMPILE)
+	touch $@
+
+# What tests, documents and benchmarks need besides.
+dev: $(VENV)/.dev
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(PIP) --group dev
+	$(COMPILE)
 	touch $@
 
 demo: install
@@ -25,6 +35,7 @@ demo: install
 # One more than cores: many tests wait for processes that they have begun.
 TESTERS = $$($(BIN)/python -c "import os; print((os.cpu_count() or 1) + 1)")
 
+# While one core installs the rest, the other begins to compile.
 test: install
 	$(MAKE) --jobs 2 kernels lint
 	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist worksteal
@@ -32,18 +43,18 @@ test: install
 kernels: install
 	$(BIN)/python -c "from abm.warm import warm_up; warm_up()"
 
-lint: install
+lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: install
+bench: dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks.run
 
 PAPER := runs/paper
 
-paper: install
+paper: dev
 	$(BIN)/adl run configs/oct10.toml --out $(PAPER)/oct10 --overwrite
 	cp $(PAPER)/oct10/figures/one-run.png docs/one-run.png
 	$(BIN)/adl calibrate configs/oct10-full.toml --targets configs/targets/oct10.toml --check --out $(PAPER)/calibration --overwrite --page docs/calibration.md

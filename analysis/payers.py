@@ -23,6 +23,7 @@ MOST_ROWS = 30_000_000
 """Haircut rows that are read at most; larger batches are told from their first runs."""
 
 _EVERYONE = 0.99
+_MANY = 200
 
 _QUANTA_PER_USD = 1e6
 _ACCOUNT = ["policy", "run", "account"]
@@ -70,6 +71,26 @@ class Payers:
     def policies(self) -> list[str]:
         """Policies under which anybody was hit."""
         return list(self.paid["policy"].unique())
+
+    @property
+    def top(self) -> float:
+        """Whom to call the top: 1% of the accounts, or 10% where these are few."""
+        source = self.able if len(self.able) else self.paid
+        return 0.01 if source.groupby("run")["account"].nunique().max() >= _MANY else 0.1
+
+    def amounts(self, policy: str, weight: str) -> list[np.ndarray]:
+        """What each account gave, an array for each run in which anything was given.
+
+        Whoever could have been asked and was not hit gave nothing.
+        """
+        rows = self.paid[self.paid["policy"] == policy]
+        able = self.able.groupby("run")["account"].nunique()
+        found = []
+        for run, given in rows.groupby("run")[weight]:
+            others = max(0, int(able.get(run, 0)) - len(given))
+            if given.any():
+                found.append(np.concatenate([given.to_numpy(float), np.zeros(others)]))
+        return found
 
     def of_first_policies(self, most: int) -> tuple[Payers, str]:
         """Only the first few policies, and words for those that are left out."""
@@ -238,6 +259,11 @@ def lorenz(amounts: np.ndarray, grid: np.ndarray) -> np.ndarray:
     total = np.concatenate([[0.0], np.cumsum(np.sort(amounts))])
     shares = np.linspace(0.0, 1.0, len(total))
     return np.asarray(np.interp(grid, shares, total / total[-1]))
+
+
+def top_share(amounts: np.ndarray, top: float) -> float:
+    """The part of the whole that the share `top` of the accounts gave that gave most."""
+    return 1.0 - float(lorenz(amounts, np.array([1.0 - top]))[0])
 
 
 def gini(amounts: np.ndarray) -> float:

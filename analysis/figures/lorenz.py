@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -16,7 +15,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from abm.montecarlo.store import Batch
 from analysis import intervals, notation, style
-from analysis.payers import Payers, gini, lorenz
+from analysis.payers import Payers, gini, lorenz, top_share
 
 Floats = npt.NDArray[np.float64]
 
@@ -61,7 +60,7 @@ def draw_lorenz(
     handles: dict[str, Line2D] = {}
     for row, weight in zip(axes, weights, strict=True):
         found = _concentrations(batch, payers, weight, grid)
-        _draw_curves(row[0], found, grid, WEIGHTS[weight])
+        _draw_curves(row[0], found, grid, WEIGHTS[weight], payers.top)
         _draw_tops(row[1], found, grid, WEIGHTS[weight])
         handles |= {one.name: Line2D([], [], label=one.name, **one.look) for one in found}
     equality = {"label": "all give the same", "color": style.QUIET, "lw": 1.0}
@@ -82,54 +81,38 @@ def _concentrations(
     batch: Batch, payers: Payers, weight: str, grid: Floats
 ) -> list[_Concentration]:
     """Profits first, then each policy under which anything was given."""
+    top = payers.top
     found = []
     if len(payers.able):
         look = {"color": "black", "linestyle": (0, (4, 2)), "lw": 1.5}
-        found.append(
-            _concentration("profits", payers.able, "capacity_usd", None, look, grid)
-        )
-    size = payers.able.groupby("run")["account"].nunique()
+        by_run = payers.able.groupby("run")["capacity_usd"]
+        profits = [one.to_numpy(float) for _, one in by_run if one.any()]
+        found.append(_concentration("profits", profits, look, grid, top))
     styles = style.policy_styles(batch.policies)
     for policy in payers.policies:
-        rows = payers.paid[payers.paid["policy"] == policy]
-        if rows[weight].any():
-            look = styles[policy]
-            found.append(_concentration(policy, rows, weight, size, look, grid))
+        amounts = payers.amounts(policy, weight)
+        if amounts:
+            found.append(_concentration(policy, amounts, styles[policy], grid, top))
     return found
 
 
 def _concentration(
-    name: str,
-    rows: pd.DataFrame,
-    weight: str,
-    size: pd.Series | None,
-    look: dict[str, Any],
-    grid: Floats,
+    name: str, amounts: list[Floats], look: dict[str, Any], grid: Floats, top: float
 ) -> _Concentration:
-    """Curves of all runs in which anything was given; accounts not hit gave nothing."""
-    curves, ginis, tops = [], [], []
-    for run, amounts in rows.groupby("run")[weight]:
-        given = amounts.to_numpy(float)
-        if not given.any():
-            continue
-        others = 0 if size is None else int(size.get(run, 0)) - len(given)
-        given = np.concatenate([given, np.zeros(max(others, 0))])
-        curves.append(lorenz(given, grid))
-        ginis.append(gini(given))
-        tops.append(1.0 - lorenz(given, np.array([1.0 - _top(grid)]))[0])
+    """Curves of all runs in which anything was given, and what they say in short."""
+    curves = np.array([lorenz(given, grid) for given in amounts])
+    ginis = [gini(given) for given in amounts]
+    tops = [top_share(given, top) for given in amounts]
     ends = intervals.mean_interval(ginis, most=1.0)
     span = notation.span(f"{ends.low:.2f}", f"{ends.high:.2f}")
     span = f" ({span})" if np.isfinite(ends.low) and " " in span else ""
     note = f"{name}: {np.mean(ginis):.2f}{span}; {np.mean(tops):.0%}"
-    return _Concentration(name, look, np.array(curves), note)
+    return _Concentration(name, look, curves, note)
 
 
-def _top(grid: Floats) -> float:
-    """Whom to call the top: 1% of the accounts, or 10% where these are few."""
-    return 0.01 if grid[-2] >= 0.995 else 0.1
-
-
-def _draw_curves(axes: Axes, found: list[_Concentration], grid: Floats, title: str) -> None:
+def _draw_curves(
+    axes: Axes, found: list[_Concentration], grid: Floats, title: str, top: float
+) -> None:
     """Lorenz curves, with Gini coefficients in the corner that they leave free."""
     axes.set_title(f"{title}: Lorenz curve")
     axes.plot([0, 1], [0, 1], color=style.QUIET, lw=1.0)
@@ -137,7 +120,7 @@ def _draw_curves(axes: Axes, found: list[_Concentration], grid: Floats, title: s
         axes.plot(grid, one.curves.mean(axis=0), **one.look)
     white = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.8}
     place = {"transform": axes.transAxes, "fontsize": 9.0, "va": "top", "bbox": white}
-    axes.text(0.03, 0.97, f"Gini coefficient; share of the top {_top(grid):.0%}", **place)
+    axes.text(0.03, 0.97, f"Gini coefficient; share of the top {top:.0%}", **place)
     for i, one in enumerate(found):
         axes.text(0.03, 0.91 - 0.06 * i, one.note, color=one.look["color"], **place)
     axes.set_xlim(0.0, 1.0)

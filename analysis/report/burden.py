@@ -13,7 +13,7 @@ from analysis.figures.heat import draw_levels
 from analysis.figures.lorenz import draw_lorenz
 from analysis.figures.who_paid import MOST_POLICIES, SIZE_NAMES, SIZES, draw_who_paid
 from analysis.measures import Told, sum_up
-from analysis.payers import Payers
+from analysis.payers import Payers, gini, top_share
 from analysis.report import tables, words
 from analysis.report.asked import Answer, Lazy
 from analysis.report.section import Missing, Section, Table
@@ -146,7 +146,7 @@ def lorenz(told: Told, payers: Lazy) -> Answer:
     reading = _tops_told(table["top"].dropna().sort_values(), found)
     shown = pd.DataFrame({
         "Gini coefficient": table["gini"].map(lambda g: f"{g:.2f}"),
-        f"Given by the top {_top(found):.0%}": table["top"].map(notation.share),
+        f"Given by the top {found.top:.0%}": table["top"].map(notation.share),
     })  # fmt: skip
     given = Table("concentration", f"Of {_whom(found)}, means over runs", shown,
                   table.reset_index())  # fmt: skip
@@ -161,7 +161,7 @@ def _tops_told(top: pd.Series, payers: Payers) -> list[str]:
         for name in dict.fromkeys(top.index[[0, -1]])
     ]
     return [
-        f"Of the money, the {_top(payers):.0%} of {_whom(payers)} that gave most gave "
+        f"Of the money, the {payers.top:.0%} of {_whom(payers)} that gave most gave "
         f"{' and '.join(ends)}."
     ]
 
@@ -171,32 +171,19 @@ def _whom(payers: Payers) -> str:
     return "all accounts that could have been asked" if known else "the accounts hit"
 
 
-def _top(payers: Payers) -> float:
-    """Whom to call the top: 1% of the accounts, or 10% where these are few."""
-    source = payers.able if len(payers.able) else payers.paid
-    return 0.01 if source.groupby("run")["account"].nunique().max() >= 200 else 0.1
-
-
 def _concentration(payers: Payers) -> pd.DataFrame:
     """Gini coefficient and the top's share of what accounts gave, by policy.
 
     Over those whom the figure is about: all who could have been asked, if they are known.
     """
-    from analysis.payers import gini, lorenz
-
-    part = _top(payers)
     payers = payers.where_both_are_known()
-    size = payers.able.groupby("run")["account"].nunique()
-    rows = []
-    for (policy, run), given in payers.paid.groupby(["policy", "run"])["paid_usd"]:
-        amounts = np.maximum(given.to_numpy(float), 0.0)
-        others = max(0, int(size.get(run, 0)) - len(amounts))
-        amounts = np.concatenate([amounts, np.zeros(others)])
-        if amounts.any():
-            top = 1.0 - float(lorenz(amounts, np.array([1.0 - part]))[0])
-            rows.append((policy, run, gini(amounts), top))
-    found = pd.DataFrame(rows, columns=["policy", "run", "gini", "top"])
-    return found.groupby("policy")[["gini", "top"]].mean()
+    rows = [
+        (policy, gini(amounts), top_share(amounts, payers.top))
+        for policy in payers.policies
+        for amounts in payers.amounts(policy, "paid_usd")
+    ]
+    found = pd.DataFrame(rows, columns=["policy", "gini", "top"])
+    return found.groupby("policy").mean()
 
 
 def hit(told: Told, _: Lazy) -> Answer:

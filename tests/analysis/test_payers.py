@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.payers import gini, lorenz, read_payers
+from analysis.payers import Payers, gini, lorenz, read_payers, top_share
 from tests.analysis.batches import audited, finished, haircut, make_batch
 
 AMOUNTS = st.lists(st.floats(0.0, 1e6), min_size=1, max_size=30).filter(
@@ -31,6 +32,27 @@ def test_gini_is_half_the_relative_mean_difference(amounts: list[float]):
 def test_lorenz_curve_of_known_shares():
     curve = lorenz(np.array([6.0, 1.0, 3.0]), np.array([0.0, 1 / 3, 2 / 3, 1.0]))
     np.testing.assert_allclose(curve, [0.0, 0.1, 0.4, 1.0])
+
+
+def people(of_run: dict[int, int], **columns: list[float]) -> pd.DataFrame:
+    """So many accounts in each run, numbered from 0, and what else is known of them."""
+    rows = [(run, account) for run, many in of_run.items() for account in range(many)]
+    return pd.DataFrame(rows, columns=["run", "account"]).assign(**columns)
+
+
+def test_the_top_is_one_in_a_hundred_where_there_are_hundreds():
+    hit = people({0: 4, 1: 7}, policy="a")
+    for able, top in ((people({0: 150, 1: 210}), 0.01), (people({0: 150}), 0.1)):
+        assert Payers(hit, able, frozenset(), 2).top == top
+    assert Payers(hit, people({}), frozenset(), 2).top == 0.1
+
+
+def test_who_could_have_been_asked_and_was_not_hit_gave_nothing():
+    hit = people({0: 2, 1: 1, 2: 1}, policy="a", paid_usd=[3.0, 1.0, 0.0, 5.0])
+    found = Payers(hit, people({0: 4, 1: 3}), frozenset(), 3).amounts("a", "paid_usd")
+    assert [list(one) for one in found] == [[3.0, 1.0, 0.0, 0.0], [5.0]]
+    assert top_share(found[0], 0.25) == pytest.approx(0.75)
+    assert Payers(hit, people({}), frozenset(), 3).amounts("b", "paid_usd") == []
 
 
 @given(AMOUNTS)

@@ -22,7 +22,7 @@ DRAWS = 4000
 TAIL_DRAWS = 2000
 SEED = 20251010
 
-_FEWEST_VALUES = 5
+FEWEST_VALUES = 5
 _FEWEST_IN_TAIL = 2.0
 _ONE = 1.0 - 1e-9
 _MOST_VALUES = 2_000
@@ -99,7 +99,7 @@ def ratio_intervals(
         One a column. Neither end passes zero where no row does, nor one where every
         numerator is a part of its denominator.
     """
-    if len(denominator) < _FEWEST_VALUES:
+    if len(denominator) < FEWEST_VALUES:
         return [UNKNOWN] * numerators.shape[1]
     table = _in_blocks(np.column_stack([numerators, denominator]))
     above, below = table[:, :-1], table[:, -1]
@@ -197,7 +197,7 @@ def quantile_interval(
     """
     ordered = np.sort(np.asarray(values, float))
     n = len(ordered)
-    if n < _FEWEST_VALUES:
+    if n < FEWEST_VALUES:
         return UNKNOWN
     tail = 0.5 - level / 2
     first = binomial_quantile(tail, n, quantile)
@@ -253,8 +253,9 @@ def expected_shortfall_interval(
     else:
         ends = _tail_deviations(ordered, tail, float(found), level)
     low, high = found - ends * error
-    # No mean of the largest is below the least value of all.
-    return Interval(max(float(low), float(ordered[-1])), float(high))
+    # No mean of the largest lies below their quantile.
+    least = quantile_interval(ordered, 1.0 - tail, level).low if tail < 1.0 else -np.inf
+    return Interval(max(float(low), least), float(high))
 
 
 def _tail_deviations(ordered: Floats, tail: float, found: float, level: float) -> Floats:

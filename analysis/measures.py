@@ -52,7 +52,7 @@ MEASURES = (
             "missing, at its most. A hole that is filled and opens again counts again."),
     Measure("covered_part", "Covered, mean run", SOLVENCY, "share", "high",
             "The part of a run's deficit that ADL covered; all runs count alike, where "
-            "`adl compare` adds up their dollars."),
+            "`adl run` and `adl compare` add up their dollars."),
     Measure("residual_usd", "Residual", SOLVENCY, "usd", "low",
             "What was still missing at the end of a run."),
     Measure("has_residual", "Runs with a residual", SOLVENCY, "share", "low",
@@ -79,8 +79,8 @@ MEASURES = (
             "before it was first hit."),
     Measure("adl_accounts", "Accounts hit", BURDEN, "count", "low",
             "Accounts that a run's waves touched."),
-    Measure("adl_notional_usd", "Closed by ADL", BURDEN, "usd", "low",
-            "Notional of the contracts that ADL closed."),
+    Measure("adl_notional_usd", "Closed by ADL", BURDEN, "usd", "",
+            "Notional of the contracts that ADL closed; none under rules that take cash."),
     Measure("top_1_share", "Given by the largest", BURDEN, "share", "",
             "The share of what was given that the payer of largest capacity gave."),
     Measure("top_10_share", "Given by the ten largest", BURDEN, "share", "",
@@ -109,7 +109,7 @@ MEASURES = (
     Measure("excess_usd", "Excess", COST, "usd", "low",
             "Profit of what was closed (or cash taken) less that least."),
     Measure("tracking_regret_usd", "Tracking regret", COST, "usd", "low",
-            "How far what was taken lies from what was needed, added up over waves."),
+            "How far what was covered lies from what was needed, added up over waves."),
     Measure("fairness_regret_usd", "Fairness regret", COST, "usd", "low",
             "How far the worst share lies above the least possible, times the need."),
     Measure("regret_usd", "Regret", COST, "usd", "low",
@@ -126,19 +126,21 @@ MEASURES = (
             "The most that moves to others for each dollar of the tiny change."),
     Measure("accounts_left", "Accounts that left", RETENTION, "count", "low",
             "Accounts that ADL hit and that had closed everything and left by the end of "
-            "the run; who leaves later is in the expected churn."),
+            "the run."),
     Measure("accounts_rebuilt", "Accounts that rebuilt", RETENTION, "count", "",
             "Accounts that opened again what ADL had closed."),
     Measure("expected_churn", "Expected churn", RETENTION, "count", "low",
             "Accounts that leave sooner or later, in the mean, by the hazard that the "
-            "table `retention` gives to their haircuts."),
+            "table `retention` gives to their haircuts; another count than of those who "
+            "left in the run."),
     Measure("fees_usd", "Fees in the run", RETENTION, "usd", "high",
             "What the venue earned while the run lasted."),
     Measure("retained_value_usd", "Retained value", RETENTION, "usd", "high",
             "Fees expected over the horizon of the table `retention` from those who "
             "stay. Only ADL drives accounts away, not that the venue is short."),
     Measure("retained_value_share", "Retained share", RETENTION, "share", "high",
-            "Retained value as a share of the lifetime value without churn."),
+            "Retained value as a share of the lifetime value without churn, which goes by "
+            "what traders have at the end and so differs by policy."),
     Measure("has_solvency_back", "Solvent again", RETENTION, "share", "high",
             "The share of runs that are solvent for good before they end."),
     Measure("solvency_recovery_s", "Time to be solvent", RETENTION, "seconds", "low",
@@ -152,8 +154,8 @@ MEASURES = (
 
 _OF_HITS = {
     "haircut_usd", "largest_haircut_share", "largest_equity_share", "adl_accounts",
-    "adl_notional_usd", "accounts_left", "expected_churn", "retained_value_usd",
-    "retained_value_share",
+    "fairness_regret_usd", "accounts_left", "expected_churn", "retained_value_usd",
+    "retained_value_share", "has_revenue_back",
 }  # fmt: skip
 """Those in which whoever does nothing is best: only policies that hit anybody compete."""
 

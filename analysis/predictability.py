@@ -63,6 +63,13 @@ def findings(table: pd.DataFrame) -> list[str]:
             else "."
         )
     ]
+    scores = table["brier"].dropna()
+    if len(scores) > 1:
+        sharp, dull = scores.idxmin(), scores.idxmax()
+        found.append(
+            f"Who would be hit at all they foretold best under {sharp} (Brier score "
+            f"{scores[sharp]:.2f}) and least under {dull} ({scores[dull]:.2f})."
+        )
     held = table["coverage"].dropna()
     if len(held):
         least = held.idxmin()

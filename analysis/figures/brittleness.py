@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from abm.montecarlo.store import Batch
-from analysis import style
+from analysis import notation, style
 from analysis.brittleness import nudged_runs
 
 _LEAST_MOVED, _LEAST_PER_USD = 1e-5, 1e-3
@@ -49,7 +49,8 @@ def draw_brittleness(batch: Batch) -> Figure:
     for axes in panels if style.is_card() else panels[:1]:
         axes.set_yticks(range(len(policies)), policies)
         axes.set_ylim(len(policies) - 0.5, -0.5)
-    style.finish(figure, f"{style.about(batch)} {_EXPLANATION}")
+    nudged = f"The first {notation.count(runs['run'].nunique())} runs were nudged."
+    style.finish(figure, f"{style.about(batch)} {nudged} {_EXPLANATION}")
     return figure
 
 

@@ -88,7 +88,9 @@ def _scale(axes: Axes, tables: list[pd.DataFrame], unit: str, label: str) -> flo
             pad = 0.04 * (high - low or 1.0)
             axes.set_xlim(low - pad * (low < 0), high + pad)
         return None
-    low, high = positive.min() / 3.0, known.max() * 1.5
+    # An interval may come so near to zero that it would push the others together.
+    least = np.min(known[known > 0.0], initial=positive.min() / 3.0)
+    low, high = max(least / 1.3, positive.min() / 10.0), known.max() * 1.5
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     style.unit_axis(axes.xaxis, f"{label}, log scale", unit, log=True)

@@ -66,14 +66,15 @@ def draw_front(
         style.unit_axis(axis, label, goal.unit, log=goal.is_log)
         if goal.is_log and (goal.summary["value"] <= goal.floor).any():
             _mark_zero(axis, goal.floor)
-    _draw_line(axes, places, across, up)
+    stairs = _draw_line(axes, places, across, up)
     axes.margins(0.12, 0.1)
     look = {"marker": "o", "ls": "", "mec": "white"}
     handles = [
         Line2D([], [], color=ON, label="on the front of all three", **look),
         Line2D([], [], color=OFF, label="another is better", **look),
-        Line2D([], [], color=LINE, lw=1.4, label="front of these two"),
     ]
+    if stairs > 1:
+        handles.append(Line2D([], [], color=LINE, lw=1.4, label="front of these two"))
     style.finish(figure, note, handles)
     _name_points(axes, places, on_front)
     return figure
@@ -105,15 +106,16 @@ def _mark_zero(axis: Axis, floor: float) -> None:
 
 def _draw_line(
     axes: Axes, places: dict[str, tuple[float, float]], across: Goal, up: Goal
-) -> None:
-    """The stairs of the policies that no other beats in these two."""
+) -> int:
+    """The stairs of the policies that no other beats in these two; how many they are."""
     if not places:
-        return
+        return 0
     signs = np.array([1.0 if goal.better == "low" else -1.0 for goal in (across, up)])
     points = np.array(list(places.values())) * signs
     kept = points[is_efficient(points)]
     kept = kept[np.argsort(kept[:, 0])] * signs
     axes.plot(*kept.T, color=LINE, lw=1.4, drawstyle="steps-post", zorder=1)
+    return len(np.unique(kept, axis=0))
 
 
 def is_efficient(points: np.ndarray) -> np.ndarray:

@@ -164,7 +164,9 @@ def _explanation(payers: Payers) -> str:
             "Where contracts are closed, money is the loss against the mark by being "
             "closed at the settlement's price."
         )
+    enough = payers.runs >= intervals.FEWEST_VALUES
+    ends = "; in brackets 95% intervals" if enough else ""
     return (
-        f"Means over {payers.runs} runs, over {whom}; bands hold the middle 90% of runs; "
-        f"in brackets 95% intervals. {profits}{closing}"
+        f"Means over {payers.runs} runs, over {whom}; bands hold the middle 90% of "
+        f"runs{ends}. {profits}{closing}"
     )

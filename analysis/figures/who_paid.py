@@ -163,9 +163,10 @@ def _handles(series: Sequence[_Series], has_able: bool) -> list[Any]:
 
 
 def _explanation(payers: Payers) -> str:
+    enough = payers.runs >= intervals.FEWEST_VALUES
+    ends = "; thin lines are 95% intervals" if enough else ""
     words = (
-        f"The first {payers.runs} runs, whose decisions are kept, taken together; thin "
-        "lines are 95% intervals. "
+        f"The first {payers.runs} runs, whose decisions are kept, taken together{ends}. "
     )
     if payers.by_contracts:
         words += (

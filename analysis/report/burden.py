@@ -72,7 +72,7 @@ def who_paid(told: Told, payers: Lazy) -> Answer:
         reading.append(
             f"Of all profits that could have been asked, {kind} accounts hold {share}."
         )
-    table = Table("who-paid", "Share of the accounts hit, by kind",
+    table = Table("who-paid", "Share of the accounts hit, by kind, all runs together",
                   shares.map(notation.share), data)  # fmt: skip
     return Section("who-paid", question, reading, figures, [table], note)
 

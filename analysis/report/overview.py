@@ -78,7 +78,8 @@ def _idle(told: Told) -> list[str]:
 
 
 _WORDS = {
-    "wave": "One or more calls of ADL with at most the scenario's pause between them.",
+    "call": "A strike at which the venue is short: the rule is called, and may ask nobody.",
+    "wave": "Calls with at most the scenario's pause between them.",
     "mark": "The price that positions are valued at.",
     "vault": "The venue's backstop: it takes over positions that the book could not close, "
              "with capital of its own.",
@@ -90,7 +91,10 @@ _WORDS = {
     "strike": "A tick of the clock at which the venue looks whether it is short.",
     "light": "What a venue shows an account beforehand: how near it stands to ADL.",
     "survivor": "The largest profit that is left after a wave (PTSR and PMR).",
+    "kind": "Traders with the same habits, leverage and sizes, by the scenario's table "
+            "`kinds`; makers, who quote the book, are besides.",
     "flipper": "A trader who undoes at once what ADL did to it.",
+    "score": "What a queue goes by; `adl policies --answers` says each in words.",
 }  # fmt: skip
 
 
@@ -275,8 +279,24 @@ def _why_all(told: Told) -> list[str]:
     return [
         "Why, of haircuts in all: who is closed gives what lies between the mark and the "
         f"price of closing, which is {'; '.join(told_of)}. It need not be what was "
-        "missing, as a cash haircut is."
+        f"missing, as a cash haircut is.{_of_closed(told, at)}"
     ]
+
+
+def _of_closed(told: Told, at: Mapping[str, list[str]]) -> str:
+    """How much of what it closed the haircuts of each rule were, of the first few rules."""
+    names = [name for found in at.values() for name in found][:_MOST_TOLD]
+    given, closed = (
+        told.values(column)[names].sum() for column in ("haircut_usd", "adl_notional_usd")
+    )
+    runs = told.finished.groupby("policy").size()
+    parts = [
+        f"{notation.share(given[name] / closed[name])} of the "
+        f"{notation.usd(closed[name] / runs[name])} that {name} closes in a run"
+        for name in names
+        if closed[name] > 0.0
+    ]
+    return f" They are {notation.listing(parts)}." if parts else ""
 
 
 _MOST_TOLD = 4
@@ -295,8 +315,21 @@ def _why_gone(told: Told) -> list[str]:
         "position that ADL closed, or of what an account could give that was taken in cash "
         "(`leave_hazard`); expected churn and retained value go by haircuts as shares of "
         "profit. How fast is an assumption. What prices did to whoever was closed drives "
-        f"nobody away. Of those hit {notation.listing(parts)} left within the run."
+        f"nobody away. Of those hit {notation.listing(parts)} left within the run"
+        f"{_churning(told)}."
     ]
+
+
+def _churning(told: Told) -> str:
+    """What part of those hit leaves sooner or later, which retained value goes by."""
+    churn = told.values("expected_churn") / told.values("adl_accounts")
+    means = churn.mean()
+    parts = [
+        f"{notation.share(means[name])} under {name}"
+        for name in told.hitting[:_MOST_TOLD]
+        if means[name] == means[name]
+    ]
+    return f"; expected to leave in the end are {notation.listing(parts)}" if parts else ""
 
 
 def _parts(told: Told) -> Mapping[str, Mapping[str, Any]]:
@@ -317,7 +350,13 @@ def _answer(answer: Any) -> str:
 
 def _rules(told: Told) -> Table:
     rows = {
-        name: {head: _answer(table.get(part)) for part, head in _PARTS.items()}
+        name: {
+            # Where nobody is ever asked, the other answers are never used.
+            head: _answer(table.get(part))
+            if part == "trigger" or _rule(table.get("trigger")) != "never"
+            else "-"
+            for part, head in _PARTS.items()
+        }
         for name, table in _parts(told).items()
     }
     found = pd.DataFrame.from_dict(rows, orient="index", columns=list(_PARTS.values()))
@@ -392,11 +431,16 @@ def _front_told(told: Told, standings: list[trilemma.Standing], measures) -> lis
         found.append(f"{words.names(ideal)} is best in all three, so here is no trilemma.")
     else:
         best = [
-            f"{notation.policy(str(means[m.column].idxmin()))} in {m.label.lower()}"
+            f"{_named(told, str(means[m.column].idxmin()))} in {m.label.lower()}"
             for m in measures
         ]
         found.append(f"No policy is best in all three: {notation.listing(best)}.")
     return found
+
+
+def _named(told: Told, policy: str) -> str:
+    idle = bool(told.hitting) and policy not in told.hitting
+    return f"{notation.policy(policy)}{', which hits nobody,' if idle else ''}"
 
 
 def _regime_row(told: Told, policy: str) -> dict[str, Any]:

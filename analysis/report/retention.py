@@ -26,7 +26,7 @@ def value(told: Told, _: Lazy) -> Answer:
     reading = words.ranking(
         told.values("retained_value_share")[told.hitting],
         told.measure("retained_value_share"),
-        "mean share of lifetime value that is retained",
+        f"mean share of lifetime value that is retained{words.among(told)}",
     )  # fmt: skip
     label = "Retained share of lifetime value"
     figures = {label: draw_dots(question, {"": kept}, label, "share")}
@@ -42,10 +42,12 @@ def value(told: Told, _: Lazy) -> Answer:
         title = "Accounts expected to leave, by kind"
         figures[title] = draw_levels(title, shares, "Kind of account")
         given.append(Table("churn-by-kind", title, shares.map(notation.share), data))
-        kind = shares.mean().idxmax()
+        means = shares.loc[told.hitting or told.policies].mean()
+        kind = means.idxmax()
+        among = "the policies that hit anybody" if words.among(told) else "policies"
         reading.append(
-            f"In the mean over policies {kind} accounts leave most: "
-            f"{notation.share(shares[kind].mean())} of all of them."
+            f"In the mean over {among}, {kind} accounts leave most: "
+            f"{notation.share(means[kind])} of all of them."
         )
     note = (
         "Lifetime value is what an account is expected to pay in fees over the horizon of "

@@ -154,6 +154,7 @@ def time_to_cover(told: Told, _: Lazy) -> Answer:
         told.values("time_to_cover_s"), told.measure("time_to_cover_s"),
         "mean time to cover, over the runs that got there,",
     )  # fmt: skip
+    reading += _why_long(told, [name for name in shares.index if name in told.hitting])
     never = [name for name in shares.index if shares.loc[name, "the end"] == 0]
     if never:
         reading.append(f"Under {words.names(never)} no run with a wave was ever covered.")
@@ -165,11 +166,32 @@ def time_to_cover(told: Told, _: Lazy) -> Answer:
                               "Mean time to cover", "seconds", done)  # fmt: skip
     note = (
         "Cells: the share of runs with a wave that are covered by then. A run is covered "
-        "when nothing is missing after its last call of ADL. Mean times are "
+        "when nothing is missing after its last call of ADL; it is not if prices made "
+        "good the rest. Mean times are "
         "only compared over runs that got there, so a rule that gives up on hard runs "
         "looks quicker than it is: read both together."
     )
     return Section("time-to-cover", question, reading, figures, [table, spans], note)
+
+
+_MOST_TOLD = 4
+
+
+def _why_long(told: Told, names: list[str]) -> list[str]:
+    """What time to cover hangs on: positions go on failing, so one wave follows another."""
+    waves, short = (told.values(one).mean() for one in ("waves", "breach_share"))
+    parts = [
+        f"{notation.amount(waves[name])} waves and {notation.share(short[name])} of the "
+        f"clock's strikes under {name}"
+        for name in names[:_MOST_TOLD]
+    ]
+    if not parts:
+        return []
+    return [
+        "The time ends with the last position that fails, whether the venue was short all "
+        f"the while or again and again: a run has {notation.listing(parts)} at which it "
+        "is short."
+    ]
 
 
 def fund(told: Told, _: Lazy) -> Answer:

@@ -79,7 +79,7 @@ def departures(told: Told, _: Lazy) -> Answer:
     part = told.values("accounts_left") / hit.where(hit > 0)
     reading = words.ranking(
         told.values("accounts_left")[told.hitting], told.measure("accounts_left"),
-        "mean number of accounts that leave",
+        f"mean number of accounts that leave{words.among(told)}",
     )  # fmt: skip
     share = sum_up(part.dropna(axis="columns", how="all"), most=1.0)
     if len(share):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis import notation
 from analysis.intervals import Difference
-from analysis.measures import Measure, against, sum_up
+from analysis.measures import Measure, Told, against, sum_up
 
 _MOST_NAMED = 4
 
@@ -108,6 +108,12 @@ def _apart(apart: dict[str, Difference], measure: Measure, low: bool) -> str:
         f"It is clearly {how} under {len(apart)} others, {'most' if low else 'least'} "
         f"under {notation.policy(last)}: by {told[last]}."
     )
+
+
+def among(told: Told) -> str:
+    """Who competes where doing nothing would win, if anybody does nothing."""
+    some = 0 < len(told.hitting) < len(told.policies)
+    return ", of the policies that hit anybody," if some else ""
 
 
 def names(policies: list[str]) -> str:

@@ -253,8 +253,8 @@ def expected_shortfall_interval(
     else:
         ends = _tail_deviations(ordered, tail, float(found), level)
     low, high = found - ends * error
-    # No mean of the largest lies below their quantile.
-    least = quantile_interval(ordered, 1.0 - tail, level).low if tail < 1.0 else -np.inf
+    # A mean of the largest lies above that of all.
+    least = float(ordered.mean()) if tail < 1.0 else -np.inf
     return Interval(max(float(low), least), float(high))
 
 

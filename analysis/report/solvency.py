@@ -181,16 +181,15 @@ def _why_long(told: Told, names: list[str]) -> list[str]:
     """What time to cover hangs on: positions go on failing, so one wave follows another."""
     waves, short = (told.values(one).mean() for one in ("waves", "breach_share"))
     parts = [
-        f"{notation.amount(waves[name])} waves and {notation.share(short[name])} of the "
-        f"clock's strikes under {name}"
+        f"{notation.amount(waves[name])} waves under {name} (short at "
+        f"{notation.share(short[name])} of the clock's strikes)"
         for name in names[:_MOST_TOLD]
     ]
     if not parts:
         return []
     return [
         "The time ends with the last position that fails, whether the venue was short all "
-        f"the while or again and again: a run has {notation.listing(parts)} at which it "
-        "is short."
+        f"the while or again and again. A run has {notation.listing(parts)}."
     ]
 
 

@@ -21,12 +21,12 @@ def true_shortfall(law, tail: float) -> float:
 def test_the_expected_shortfalls_interval_covers_the_truth(law, size, monkeypatch):
     monkeypatch.setattr(intervals, "TAIL_DRAWS", 300)
     stream = np.random.default_rng(5)
-    truth, hits, trials = true_shortfall(law, 0.05), 0, 120
+    truth, hits, trials = true_shortfall(law, 0.05), 0, 300
     for _ in range(trials):
         found = risk.expected_shortfall(law.rvs(size, random_state=stream), 0.05)
         hits += found.low <= truth <= found.high
-    # 94% is what it covers; four standard deviations of 120 trials are 9%.
-    assert hits / trials >= 0.85
+    # 91% and 94% are what it covers; four standard deviations of 300 trials are 7%.
+    assert hits / trials >= 0.84
 
 
 def test_an_ordinary_bootstrap_would_miss_it_far_more_often():

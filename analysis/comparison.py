@@ -138,8 +138,11 @@ def _contrasts(runs: pd.DataFrame, base: pd.DataFrame) -> dict[str, float]:
     for name, column in _CONTRASTS.items():
         itself = runs is base
         missing = Difference(0, np.nan, np.nan, np.nan)
+        most = 1.0 if name == "covered_share" or name in _SHARES else np.inf
         apart = (
-            missing if itself else intervals.paired_difference(runs[column], base[column])
+            missing
+            if itself
+            else intervals.paired_difference(runs[column], base[column], most=most)
         )
         found[f"{name}_less_base"] = apart.mean
         _put(found, f"{name}_less_base", intervals.Interval(apart.low, apart.high))

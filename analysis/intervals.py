@@ -307,19 +307,20 @@ class Difference(NamedTuple):
 
 
 def paired_difference(
-    values: pd.Series, base: pd.Series, level: float = LEVEL
+    values: pd.Series, base: pd.Series, level: float = LEVEL, *, most: float = np.inf
 ) -> Difference:
     """Mean of `values` less `base` over the runs that both have, with its interval.
 
     Both are indexed by run. Runs of one number share a seed, so differences between
-    policies vary much less than the values themselves.
+    policies vary much less than the values themselves. `most` is what no difference can
+    pass on either side, as one for shares.
     """
     both = pd.concat([values, base], axis=1, join="inner").dropna().to_numpy(float)
     if len(both) == 0:
         return Difference(0, np.nan, np.nan, np.nan)
     apart = both[:, 0] - both[:, 1]
-    ends = mean_interval(apart, level)
-    return Difference(len(apart), float(apart.mean()), *ends, _reduction(both, apart))
+    low, high = np.clip(mean_interval(apart, level), -most, most).tolist()
+    return Difference(len(apart), float(apart.mean()), low, high, _reduction(both, apart))
 
 
 def _reduction(both: Floats, apart: Floats) -> float:

@@ -257,6 +257,13 @@ def test_paired_difference_is_over_the_runs_that_both_have():
     assert not apart.is_clear
 
 
+def test_a_difference_of_shares_ends_at_one():
+    all_, few = pd.Series(np.ones(8)), pd.Series([0.0] * 7 + [0.9])
+    assert intervals.paired_difference(few, all_).low < -1.0
+    assert intervals.paired_difference(few, all_, most=1.0).low == -1.0
+    assert intervals.paired_difference(all_, few, most=1.0).high == 1.0
+
+
 def test_pairs_tell_a_difference_that_the_values_by_themselves_hide():
     common = pd.Series(skewed(50) * 100.0)
     noise = pd.Series(np.random.default_rng(8).normal(5.0, 2.0, 50))

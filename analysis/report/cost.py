@@ -174,9 +174,10 @@ def _gaps_told(gap: pd.DataFrame) -> list[str]:
             row = rows.loc[name]
             ends = sorted((abs(row["low"]), abs(row["high"])))
             size = words.bracketed(abs(row["value"]), *ends, notation.usd)
+            most = f" under {name}" if len(rows) > 1 else ""
             found.append(
                 f"Against the fork ADL cost clearly {side} than the fixed path says under "
-                f"{words.names(list(rows.index))}: by {size} a run under {name}."
+                f"{words.names(list(rows.index))}: by {size} a run{most}."
             )
     unclear = [
         str(n) for n in gap.index if not any(n in rows.index for rows in sides.values())

@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-c
 
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(tests?|pip|setuptools|debugpy)/' $(VENV)/lib abm analysis > /dev/null || true
 
-.PHONY: install dev demo test lint kernels bench paper clean
+.PHONY: install dev demo test tests lint kernels bench paper clean
 
 install: $(VENV)/.installed
 
@@ -35,9 +35,12 @@ demo: install
 # One more than cores: many tests wait for processes that they have begun.
 TESTERS = $$($(BIN)/python -c "import os; print((os.cpu_count() or 1) + 1)")
 
-# While one core installs the rest, the other begins to compile.
+# While one core installs the rest, the other begins to compile; then one begins to test
+# while the other checks types.
 test: install
-	$(MAKE) --jobs 2 kernels lint
+	$(MAKE) --jobs 2 tests lint
+
+tests: kernels dev
 	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist worksteal
 
 kernels: install

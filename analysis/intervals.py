@@ -6,8 +6,9 @@ is infinite where they bound it on one side only.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -138,12 +139,24 @@ def _in_blocks(table: Floats) -> Floats:
     return np.add.reduceat(table, starts, axis=0)
 
 
-def _resamples(rows: int) -> Iterator[Floats]:
+def _resamples(rows: int) -> Iterable[Floats]:
     """How often each row is drawn, in arrays of shape (some draws, rows)."""
+    if rows * DRAWS <= _CHUNK:
+        return _kept_resamples(rows, DRAWS)
+    return _new_resamples(rows, DRAWS)
+
+
+@functools.lru_cache(maxsize=8)
+def _kept_resamples(rows: int, count: int) -> tuple[Floats, ...]:
+    """A page asks hundreds of times for the resamples of as many runs."""
+    return tuple(_new_resamples(rows, count))
+
+
+def _new_resamples(rows: int, count: int) -> Iterator[Floats]:
     stream = np.random.default_rng(SEED)
-    step = max(1, min(DRAWS, _CHUNK // rows))
-    for start in range(0, DRAWS, step):
-        draws = min(step, DRAWS - start)
+    step = max(1, min(count, _CHUNK // rows))
+    for start in range(0, count, step):
+        draws = min(step, count - start)
         chosen = stream.integers(0, rows, (draws, rows))
         chosen += np.arange(draws)[:, None] * rows
         counts = np.bincount(chosen.ravel(), minlength=draws * rows)

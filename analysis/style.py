@@ -183,6 +183,7 @@ def finish(figure: Figure, text: str, handles: Sequence[Artist] = ()) -> None:
     if lines:
         figure.text(0.012, 0.07 / height, "\n".join(lines), linespacing=1.25, **small)
     figure.set_label(text)
+    _leave_out_empty_labels(figure)
 
 
 def about(batch: Batch) -> str:
@@ -196,7 +197,6 @@ def save(figure: Figure, path: Path) -> Path:
     """Write a PNG at 150 dots an inch; equal figures give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.set(dpi=DPI, facecolor="white")
-    _leave_out_empty_labels(figure)
     # `savefig` would draw the figure twice, the first time to lay it out.
     how = {"compress_level": 3}
     FigureCanvasAgg(figure).print_png(path, metadata={"Software": None}, pil_kwargs=how)

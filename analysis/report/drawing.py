@@ -10,6 +10,7 @@ import re
 from io import StringIO
 
 import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from analysis import style
@@ -77,7 +78,10 @@ def inline(figure: Figure, name: str, label: str) -> str:
     """
     with mpl.rc_context(_LOOK):
         target = StringIO()
-        figure.savefig(target, format="svg", transparent=True, metadata=_NOTHING)
+        for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+            patch.set(facecolor="none", edgecolor="none")
+        # `savefig` would draw the figure twice, the first time to lay it out.
+        FigureCanvasSVG(figure).print_svg(target, metadata=_NOTHING)
     text = target.getvalue()
     text = text[text.index("<svg") :].strip()
     width, height = (float(size) * 4.0 / 3.0 for size in _SIZE.search(text).groups())

@@ -77,7 +77,8 @@ def _of_policy(runs: pd.DataFrame) -> dict[str, float]:
         found[name] = hits / len(runs) if len(runs) else math.nan
         _put(found, name, intervals.share_interval(hits, len(runs)))
     for name, column in _MEANS.items():
-        _put_mean(found, name, runs[column].dropna())
+        most = 1.0 if name == "closed" else math.inf
+        _put_mean(found, name, runs[column].dropna(), most)
     _put_mean(found, "haircut_of_notional", runs["haircut_usd"] / runs["notional_usd"])
     found |= _if_touched(runs[runs["touched"].astype(bool)])
     found["worst"] = float(runs["haircut_usd"].max()) if len(runs) else math.nan
@@ -123,9 +124,11 @@ def _against(runs: pd.DataFrame, base: pd.Series, policy: str) -> dict[str, floa
     }  # fmt: skip
 
 
-def _put_mean(found: dict[str, float], name: str, values: pd.Series) -> None:
+def _put_mean(
+    found: dict[str, float], name: str, values: pd.Series, most: float = math.inf
+) -> None:
     found[name] = float(values.mean()) if len(values) else math.nan
-    _put(found, name, intervals.mean_interval(values))
+    _put(found, name, intervals.mean_interval(values, most=most))
 
 
 def _put(found: dict[str, float], name: str, ends: intervals.Interval) -> None:

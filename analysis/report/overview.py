@@ -329,7 +329,9 @@ def _churning(told: Told) -> str:
         for name in told.hitting[:_MOST_TOLD]
         if means[name] == means[name]
     ]
-    return f"; expected to leave in the end are {notation.listing(parts)}" if parts else ""
+    if not parts:
+        return ""
+    return f"; by their haircuts alone {notation.listing(parts)} would sooner or later"
 
 
 def _parts(told: Told) -> Mapping[str, Mapping[str, Any]]:

@@ -284,7 +284,8 @@ def _as_table(part: pd.DataFrame, base: str, has_others: bool) -> Table:
         shown.add_row(line.label, *(_cell(row, line) for row in rows))
     if has_others:
         shown.add_row()
-        shown.add_row(f"Against {base},")
+        shown.add_row("Mean difference to")
+        shown.add_row(f"{base},")
         shown.add_row("on the same seeds:", *(_pairs_of(row) for row in rows))
         for line in _DIFFERENCES:
             shown.add_row(line.label, *(_cell(row, line, signed=True) for row in rows))

@@ -34,7 +34,9 @@ def worst_haircuts(told: Told, _: Lazy) -> Answer:
         given[f"Mean worst share of {what}"] = (told.of(column), "share")
         paying = values.loc[:, (values > 0).any()]
         measure = told.measure(column)
-        reading += words.ranking(paying, measure, f"mean worst haircut of {what}")
+        reading += words.ranking(
+            paying, measure, f"mean worst haircut of {what}{words.among(told)}"
+        )
     idle = [name for name in told.policies if name not in told.hitting]
     if idle:
         reading.append(f"Nothing was taken from anybody under {words.names(idle)}.")
@@ -201,7 +203,9 @@ def hit(told: Told, _: Lazy) -> Answer:
         for label, name in (("hit", "touched"), ("least possible", "least_touched"))
     }
     hit = by_run["touched"].unstack("policy").reindex(columns=order)
-    reading = words.ranking(hit, told.measure("adl_accounts"), "mean number of hits a run")
+    reading = words.ranking(
+        hit, told.measure("adl_accounts"), f"mean number of hits a run{words.among(told)}"
+    )
     ratio = parts["hit"]["value"] / parts["least possible"]["value"].replace(0, np.nan)
     ratio = ratio.dropna().sort_values()
     if len(ratio):

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis import intervals, notation, trilemma
+from analysis.counterfactuals import fixed_path
 from analysis.figures.dots import draw_dots
 from analysis.figures.fronts import Goal, draw_front
 from analysis.measures import GROUPS, Told
@@ -18,6 +19,7 @@ from analysis.report.section import Missing, Section, Table
 COUNTS = (
     "deficit_usd",
     "residual_usd",
+    "time_to_cover_s",
     "largest_haircut_share",
     "largest_equity_share",
     "adl_accounts",
@@ -279,8 +281,28 @@ def _why_all(told: Told) -> list[str]:
     return [
         "Why, of haircuts in all: who is closed gives what lies between the mark and the "
         f"price of closing, which is {'; '.join(told_of)}. It need not be what was "
-        f"missing, as a cash haircut is.{_of_closed(told, at)}"
+        f"missing, as a cash haircut is.{_of_closed(told, at)}{_by_later_prices(told)}"
     ]
+
+
+def _by_later_prices(told: Told) -> str:
+    """What those hit had lost once prices had gone on, under the first few rules."""
+    if not told.has("horizons", "haircut_usd"):
+        return ""
+    rows = fixed_path(told.batch)
+    last = float(rows["horizon_s"].max())
+    lost = rows[rows["horizon_s"] == last].set_index("policy")["net_usd"].dropna()
+    parts = [
+        f"{notation.usd(lost[name])} under {name}"
+        for name in told.hitting
+        if name in lost.index
+    ][:_MOST_TOLD]
+    if not parts or last == 0.0:
+        return ""
+    return (
+        f" With what prices did in the {notation.duration(last)} after each wave, those "
+        f"hit had lost {notation.listing(parts)} in a run."
+    )
 
 
 def _of_closed(told: Told, at: Mapping[str, list[str]]) -> str:

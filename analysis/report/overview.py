@@ -19,7 +19,6 @@ from analysis.report.section import Missing, Section, Table
 COUNTS = (
     "deficit_usd",
     "residual_usd",
-    "time_to_cover_s",
     "largest_haircut_share",
     "largest_equity_share",
     "adl_accounts",
@@ -28,6 +27,8 @@ COUNTS = (
     "retained_value_usd",
 )
 """The counts on which policies are held against each other first."""
+_TOLD = (*COUNTS[:2], "time_to_cover_s", *COUNTS[2:])
+"""The same and one that the table leaves out, which is as wide as the page without it."""
 _PARTS = {"trigger": "When", "severity": "How much", "eligibility": "Who can pay",
           "seniority": "From which capital", "allocation": "How it is shared",
           "settlement": "In what, at what price"}  # fmt: skip
@@ -41,7 +42,9 @@ def in_short(told: Told) -> Section:
     if len(told.policies) > 1 and len(told.finished):
         reading += _idle(told)
         reading += [
-            _one_count(told, one.column) for one in counts if _differs(told, one.column)
+            _one_count(told, name)
+            for name in _TOLD
+            if name in known and known[name].better and _differs(told, name)
         ]
     reading += [*_why(told), *_why_one(told), *_why_again(told), *_why_left(told)]
     reading += [*_why_all(told), *_why_gone(told)]

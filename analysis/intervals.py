@@ -61,7 +61,7 @@ def mean_interval(
 def mean_intervals(
     values: Floats, level: float = LEVEL, *, most: float = np.inf
 ) -> list[Interval]:
-    """Intervals of the means of columns, shape (values, columns)."""
+    """Intervals of the means of columns, shape (values, columns), none above `most`."""
     ends = ratio_intervals(values, np.ones(len(values)), level)
     return [Interval(low, min(high, most)) for low, high in ends]
 

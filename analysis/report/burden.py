@@ -178,9 +178,10 @@ def _concentration(payers: Payers) -> pd.DataFrame:
 
     Over those whom the figure is about: all who could have been asked, if they are known.
     """
+    part = payers.top
     payers = payers.where_both_are_known()
     rows = [
-        (policy, gini(amounts), top_share(amounts, payers.top))
+        (policy, gini(amounts), top_share(amounts, part))
         for policy in payers.policies
         for amounts in payers.amounts(policy, "paid_usd")
     ]

@@ -117,10 +117,10 @@ def _measures(runs: pd.DataFrame) -> dict[str, float]:
     _put(found, "covered_share", intervals.ratio_interval(covered, deficit))
     for measure, column in _SHARES.items():
         shares = runs[column].dropna()
-        for name, quantile in (("median", 0.5), ("q95", 0.95)):
-            found[f"{measure}_{name}"] = float(shares.quantile(quantile))
-            ends_of = intervals.quantile_interval(shares, quantile)
-            _put(found, f"{measure}_{name}", ends_of)
+        found[f"{measure}_mean"] = float(shares.mean())
+        _put(found, f"{measure}_mean", intervals.mean_interval(shares, most=1.0))
+        found[f"{measure}_q95"] = float(shares.quantile(0.95))
+        _put(found, f"{measure}_q95", intervals.quantile_interval(shares, 0.95))
     return found
 
 
@@ -202,9 +202,9 @@ _LINES = (
     _Line("Residual, mean", "residual_mean", notation.usd),
     _Line("Runs with a residual", "residual_runs", notation.share),
     _Line("Haircuts in all, mean", "haircuts_mean", notation.usd),
-    _Line("Worst haircut, median", "largest_haircut_median", notation.share),
+    _Line("Worst haircut, mean", "largest_haircut_mean", notation.share),
     _Line("  95% quantile", "largest_haircut_q95", notation.share),
-    _Line("  of equity, median", "largest_equity_median", notation.share),
+    _Line("  of equity, mean", "largest_equity_mean", notation.share),
     _Line("Accounts touched, mean", "accounts_touched_mean", notation.count),
     _Line("ADL notional, mean", "adl_notional_mean", notation.usd),
     _Line("Accounts left, mean", "accounts_left_mean", notation.count),
@@ -255,8 +255,8 @@ _OVERVIEW = (
     ("Covered", "covered_share", notation.share),
     ("Residual", "residual_mean", notation.usd),
     ("Haircuts", "haircuts_mean", notation.usd),
-    ("Worst", "largest_haircut_median", notation.share),
-    ("of equity", "largest_equity_median", notation.share),
+    ("Worst", "largest_haircut_mean", notation.share),
+    ("of equity", "largest_equity_mean", notation.share),
     ("Accounts", "accounts_touched_mean", notation.count),
     ("ADL notional", "adl_notional_mean", notation.usd),
 )
@@ -358,10 +358,10 @@ def findings(table: pd.DataFrame) -> list[str]:
 
 def _alone(row: pd.Series) -> str:
     covered = notation.share(row["covered_share"])
-    largest = notation.share(row["largest_haircut_median"])
+    largest = notation.share(row["largest_haircut_mean"])
     return (
-        f"{row.name} covers {covered} of the deficit; the worst haircut of the median "
-        f"run is {largest} of a payer's profit."
+        f"{row.name} covers {covered} of the deficit; a run's worst haircut is on average "
+        f"{largest} of a payer's profit."
     )
 
 

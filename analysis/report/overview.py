@@ -13,7 +13,9 @@ from analysis.counterfactuals import fixed_path
 from analysis.figures.dots import draw_dots
 from analysis.figures.fronts import Goal, draw_front
 from analysis.measures import GROUPS, Told
+from analysis.payers import Payers
 from analysis.report import tables, words
+from analysis.report.asked import Lazy
 from analysis.report.section import Missing, Section, Table
 
 COUNTS = (
@@ -34,7 +36,7 @@ _PARTS = {"trigger": "When", "severity": "How much", "eligibility": "Who can pay
           "settlement": "In what, at what price"}  # fmt: skip
 
 
-def in_short(told: Told) -> Section:
+def in_short(told: Told, payers: Lazy) -> Section:
     """Who is best on each count, what each rule does, and what that explains."""
     known = {one.column: one for one in told.measures}
     counts = [known[name] for name in COUNTS if name in known and known[name].better]
@@ -47,7 +49,7 @@ def in_short(told: Told) -> Section:
             if name in known and known[name].better and _differs(told, name)
         ]
     reading += [*_why(told), *_why_one(told), *_why_again(told), *_why_left(told)]
-    reading += [*_why_all(told), *_why_gone(told)]
+    reading += [*_why_all(told), *_why_gone(told, payers)]
     shown, marks, parts = {}, {}, {}
     for one in counts:
         table = parts[one.column] = told.of(one.column, one.better)
@@ -226,33 +228,42 @@ def _why_again(told: Told) -> list[str]:
 
 
 def _why_left(told: Told) -> list[str]:
-    """What the last wave of a run explains of a residual: who could pay had too little."""
-    columns = ["run", "policy", "wave", "feasible"]
+    """What the last wave of a run explains of a residual, where a rule closes contracts."""
+    parts = _parts(told)
+    by_contracts = [
+        name
+        for name in told.hitting
+        if _rule(parts.get(name, {}).get("settlement")) == "contracts"
+    ]
+    last = _last_waves_of_short_runs(told, by_contracts)
+    if last.empty:
+        return []
+    worst = str(last["policy"].value_counts().idxmax())
+    last = last[last["policy"] == worst]
+    later = last["residual_quanta"] == 0
+    poor = ~later & ~last["feasible"].astype(bool)
+    reasons = {
+        "those whom the rule may ask had too little to close in the last wave": poor,
+        "all was closed that the last wave asked for, and the price of closing did not "
+        "bring in what was missing": ~later & ~poor,
+        "the hole came after the last call": later,
+    }
+    said = [f"in {notation.count(n.sum())} {why}" for why, n in reasons.items() if n.any()]
+    return [
+        f"Why, of what is left at the end: {notation.count(len(last))} runs ended short "
+        f"under {worst}; {'; '.join(said)}. A position can only be closed against one of "
+        "the other side of its market; cash may come from anywhere."
+    ]
+
+
+def _last_waves_of_short_runs(told: Told, policies: list[str]) -> pd.DataFrame:
+    """The last wave of each run that ended short and has one, under some policies."""
+    columns = ["run", "policy", "wave", "feasible", "residual_quanta"]
     waves = told.batch.frame("waves", columns=columns).sort_values("wave")
     last = waves.groupby(["policy", "run"], observed=True).tail(1)
     left = told.finished.loc[told.finished["residual_usd"] > 0, ["run", "policy"]]
-    short = left.astype({"policy": str}).merge(last.astype({"policy": str}))
-    short = short[short["feasible"].notna()]
-    poor = short[~short["feasible"].astype(bool)].groupby("policy", observed=True).size()
-    parts = _parts(told)
-    poor = poor[
-        [
-            name
-            for name in told.policies
-            if poor.get(name, 0)
-            and _rule(parts.get(name, {}).get("settlement")) == "contracts"
-        ]
-    ]
-    if poor.empty:
-        return []
-    counts = short.groupby("policy", observed=True).size()
-    worst = str(poor.idxmax())
-    return [
-        f"Why, of what is left at the end: under {worst} those whom the rule may ask had "
-        f"too little in the last wave of {notation.count(poor[worst])} of the "
-        f"{notation.count(counts[worst])} runs that ended short. A position can only be "
-        "closed against one of the other side of its market; cash may come from anywhere."
-    ]
+    found = left.astype({"policy": str}).merge(last.astype({"policy": str}))
+    return found[found["feasible"].notna() & found["policy"].isin(policies)]
 
 
 _PRICES = {
@@ -327,7 +338,7 @@ def _of_closed(told: Told, at: Mapping[str, list[str]]) -> str:
 _MOST_TOLD = 4
 
 
-def _why_gone(told: Told) -> list[str]:
+def _why_gone(told: Told, payers: Lazy) -> list[str]:
     """What the scenario says of who leaves."""
     if not told.hitting:
         return []
@@ -341,8 +352,25 @@ def _why_gone(told: Told) -> list[str]:
         "(`leave_hazard`); expected churn and retained value go by haircuts as shares of "
         "profit. How fast is an assumption. What prices did to whoever was closed drives "
         f"nobody away. Of those hit {notation.listing(parts)} left within the run"
-        f"{_churning(told)}."
+        f"{_churning(told)}.{_typical(payers())}"
     ]
+
+
+def _typical(payers: Payers) -> str:
+    """What the median account hit gave of its profit, which the worst says nothing of."""
+    paid = payers.paid[payers.paid["capacity_usd"] > 0.0]
+    median = (paid["paid_usd"] / paid["capacity_usd"]).groupby(paid["policy"]).median()
+    parts = [
+        f"{notation.share(median[name])} under {name}"
+        for name in payers.policies[:_MOST_TOLD]
+        if name in median.index
+    ]
+    if not parts:
+        return ""
+    return (
+        f" Of its profit the median account hit gave {notation.listing(parts)}: the worst "
+        "haircut tells of one account, who leaves of them all."
+    )
 
 
 def _churning(told: Told) -> str:

@@ -43,9 +43,8 @@ QUESTIONS: tuple[Callable[[Told, Lazy], Answer], ...] = (
 )
 
 
-def sections(told: Told, progress: Callable[[str], None]) -> Iterator[Answer]:
+def sections(told: Told, payers: Lazy, progress: Callable[[str], None]) -> Iterator[Answer]:
     """Answer every question that the batch can answer, and name the others."""
-    payers = Lazy(told)
     for answer in QUESTIONS:
         progress(answer.__name__.replace("_", " "))
         yield answer(told, payers)

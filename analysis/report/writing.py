@@ -10,6 +10,7 @@ from abm.montecarlo.store import Batch, StoreError
 from analysis import style
 from analysis.measures import Told
 from analysis.report import changes, overview, page, sections
+from analysis.report.asked import Lazy
 from analysis.report.section import Missing, Section
 
 
@@ -87,8 +88,9 @@ def build_comparison(pair: changes.Pair, *, quiet: bool = False) -> page.Page:
 def build(batch: Batch, *, quiet: bool = False) -> page.Page:
     """Everything that the report of one batch shows."""
     told = Told(batch)
+    payers = Lazy(told)
     answers: list[Section | Missing] = [
-        overview.in_short(told),
+        overview.in_short(told, payers),
         overview.every_measure(told),
     ]
     with style.cards(), tqdm(
@@ -102,7 +104,7 @@ def build(batch: Batch, *, quiet: bool = False) -> page.Page:
             bar.set_postfix_str(name)
             bar.update()
 
-        answers[2:2] = sections.sections(told, step)
+        answers[2:2] = sections.sections(told, payers, step)
     return page.Page(
         title=batch.name,
         lead=str(batch.scenario.get("description", "")),

@@ -151,31 +151,38 @@ def test_names_of_tables_are_set_as_code(page: PageReader):
 
 
 def test_reasons_are_told_from_how_rules_settle_and_how_often_they_ask(tmp_path: Path):
-    rows: dict[str, list[dict[str, object]]] = {"runs": [], "waves": []}
+    rows: dict[str, list[dict[str, object]]] = {"runs": [], "waves": [], "haircuts": []}
     for run in range(8):
-        for name, accounts, touched, deficit in (
-            ("queue", 2, 3, 1.0),
-            ("share", 2, 7, 9.0),
+        for name, accounts, touched, deficit, given in (
+            ("queue", 2, 3, 1.0, (1.0, 1.0, 9.0)),
+            ("share", 2, 7, 9.0, (2.0, 3.0, 4.0)),
         ):
             left = float(name == "queue" and run > 0)
             more = {"adl_accounts": accounts, "haircut_usd": 1.0, "vault_end_usd": deficit}
             more |= {"accounts_left": 1.0, "residual_usd": left}
             rows["runs"].append(finished(run, name, deficit + run, **more))
             more = {"touched": touched, "feasible": run > 2}
+            more |= {"residual_quanta": int(run not in (2, 7))}
             rows["waves"].append(wave(run, name, 0, 1.0, 2.0, **more))
+            rows["haircuts"] += [
+                haircut(run, name, i, paid, 10.0) for i, paid in enumerate(given)
+            ]
     made = make_batch(tmp_path, ["queue", "share"], 8, **rows)
     settle = {"queue": {"settlement": {"rule": "contracts", "price": "index"},
                         "allocation": "queue"},
               "share": {"settlement": "cash", "allocation": "pro-rata"}}  # fmt: skip
     store.write_manifest(tmp_path, made.manifest | {"policy_tables": settle})
-    told = " ".join(overview.in_short(Told(Batch(tmp_path))).reading)
+    batch = Told(Batch(tmp_path))
+    told = " ".join(overview.in_short(batch, Lazy(batch)).reading)
     assert "a run's deficit is $8.00 more under the cash rules" in told
     assert "a queue (queue) closes or takes all that it can of one" in told
     assert "which holds them, ends with $9.00 there and with $1.00 under" in told
     assert "in 3.50 waves a run to each that they hit, call by call (1.50 waves" in told
-    assert "under queue those whom the rule may ask had too little" in told
+    assert "7 runs ended short under queue; in 1 those whom the rule may ask had" in told
+    assert "in 4 all was closed that the last wave asked for, and the price" in told
+    assert "in 2 the hole came after the last call. A position" in told
     assert "the price of closing, which is the index (queue)" in told
-    assert "last wave of 2 of the 7 runs that ended short" in told
+    assert "the median account hit gave 10.0% under queue and 30.0% under share" in told
     assert "Of those hit 50.0% under queue and 50.0% under share left within" in told
 
 

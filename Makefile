@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check --constraint constraints.txt
 
-COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(tests?|pip|setuptools|debugpy)/' $(VENV)/lib abm analysis > /dev/null || true
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(tests?|pip|setuptools|pkg_resources|debugpy|fontTools|mypyc?)/' $(VENV)/lib abm analysis > /dev/null || true
 
 .PHONY: install dev demo test tests lint kernels bench paper clean
 
@@ -40,8 +40,11 @@ TESTERS = $$($(BIN)/python -c "import os; print((os.cpu_count() or 1) + 1)")
 test: install
 	$(MAKE) --jobs 2 tests lint
 
+# To have pytest rewrite every assertion costs each tester six seconds, so only those that
+# failed are run with that, to be told in full.
 tests: kernels dev
-	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist worksteal --assert plain \
+	|| { $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; false; }
 
 kernels: install
 	$(BIN)/python -c "from abm.warm import warm_up; warm_up()"

@@ -195,7 +195,7 @@ def test_the_crowd_of_the_event_has_the_measured_moments() -> None:
     bootstrap of the event; everything else has to be in range.
     """
     full = scenario.load(CONFIGS / "oct10-full.toml")
-    table = population.population_table(full, range(1, 9))
+    table = population.population_table(full, range(1, 5))
     outside = table[~table["in_range"]]
     assert len(outside) <= 2, f"\n{outside.to_string()}"
     heavy = ("P03", "P04", "P05", "P07", "P08", "P09")

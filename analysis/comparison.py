@@ -205,7 +205,7 @@ _LINES = (
     _Line("Worst haircut, mean", "largest_haircut_mean", notation.share),
     _Line("  95% quantile", "largest_haircut_q95", notation.share),
     _Line("  of equity, mean", "largest_equity_mean", notation.share),
-    _Line("Accounts touched, mean", "accounts_touched_mean", notation.count),
+    _Line("Accounts hit, mean", "accounts_touched_mean", notation.count),
     _Line("ADL notional, mean", "adl_notional_mean", notation.usd),
     _Line("Accounts left, mean", "accounts_left_mean", notation.count),
 )

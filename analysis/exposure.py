@@ -167,13 +167,13 @@ def _of_five(value: float) -> str:
 
 _LINES = (
     _Line("Somebody was asked", "called", notation.share),
-    _Line("It was touched", "touched", notation.share),
+    _Line("It was hit", "touched", notation.share),
     _Line("  closed in full by ADL", "closed_in_full", notation.share),
     _Line("It was liquidated", "liquidated", notation.share),
     _Line("Haircut, mean", "haircut", notation.usd),
     _Line("  of notional", "haircut_of_notional", notation.share),
-    _Line("  if touched", "haircut_if_touched", notation.usd),
-    _Line("  of profit, if touched", "haircut_of_profit", notation.share),
+    _Line("  if hit", "haircut_if_touched", notation.usd),
+    _Line("  of profit, if hit", "haircut_of_profit", notation.share),
     _Line("  the worst that was", "worst", notation.usd, False),
     _Line("  that could have been", "could", notation.usd, False),
     _Line("Contracts closed, mean", "closed", notation.share),

@@ -43,8 +43,9 @@ BURDEN = "Who carries it"
 FAIRNESS = "Fairness"
 COST = "Against what was needed"
 FORESIGHT = "Predictability and brittleness"
-RETENTION = "Retention and revenue"
-GROUPS = (SOLVENCY, BURDEN, FAIRNESS, COST, FORESIGHT, RETENTION)
+RETENTION = "Retention"
+REVENUE = "Revenue and recovery"
+GROUPS = (SOLVENCY, BURDEN, FAIRNESS, COST, FORESIGHT, RETENTION, REVENUE)
 
 MEASURES = (
     Measure("deficit_usd", "Deficit", SOLVENCY, "usd", "low",
@@ -78,7 +79,7 @@ MEASURES = (
             "The most that one account gave in a run, as a share of what its equity was "
             "before it was first hit."),
     Measure("adl_accounts", "Accounts hit", BURDEN, "count", "low",
-            "Accounts that a run's waves touched."),
+            "Accounts of which a run's waves took or closed anything."),
     Measure("adl_notional_usd", "Closed by ADL", BURDEN, "usd", "",
             "Notional of the contracts that ADL closed; none under rules that take cash."),
     Measure("top_1_share", "Given by the largest", BURDEN, "share", "",
@@ -87,7 +88,7 @@ MEASURES = (
             "The share of what was given that the ten payers of largest capacity gave."),
     Measure("optional_share", "Optional pain", FAIRNESS, "share", "low",
             "The share of what was given that some rule could have placed elsewhere."),
-    Measure("gini", "Gini of haircuts", FAIRNESS, "number", "low",
+    Measure("gini", "Gini of haircut shares", FAIRNESS, "number", "low",
             "Gini coefficient of haircut shares over all who could be asked."),
     Measure("order_inversions", "Order inversions", FAIRNESS, "share", "low",
             "The share of neighbours in the order of profit that changed places."),
@@ -133,7 +134,7 @@ MEASURES = (
             "Accounts that leave sooner or later, in the mean, by the hazard that the "
             "table `retention` gives to their haircuts; another count than of those who "
             "left in the run."),
-    Measure("fees_usd", "Fees in the run", RETENTION, "usd", "high",
+    Measure("fees_usd", "Fees in the run", REVENUE, "usd", "high",
             "What the venue earned while the run lasted."),
     Measure("retained_value_usd", "Retained value", RETENTION, "usd", "high",
             "Fees expected over the horizon of the table `retention` from those who "
@@ -141,14 +142,14 @@ MEASURES = (
     Measure("retained_value_share", "Retained share", RETENTION, "share", "high",
             "Retained value as a share of the lifetime value without churn, which goes by "
             "what traders have at the end and so differs by policy."),
-    Measure("has_solvency_back", "Solvent again", RETENTION, "share", "high",
+    Measure("has_solvency_back", "Solvent again", REVENUE, "share", "high",
             "The share of runs that are solvent for good before they end."),
-    Measure("solvency_recovery_s", "Time to be solvent", RETENTION, "seconds", "low",
+    Measure("solvency_recovery_s", "Time to be solvent", REVENUE, "seconds", "low",
             "From the first breach until solvent for good, over the runs that are. The "
             "venue is looked at now and then: what ADL covers in between is no breach."),
-    Measure("has_revenue_back", "Revenue back", RETENTION, "share", "high",
+    Measure("has_revenue_back", "Revenue back", REVENUE, "share", "high",
             "The share of runs in which lifetime value is back before they end."),
-    Measure("vault_end_usd", "Vault at the end", RETENTION, "usd", "high",
+    Measure("vault_end_usd", "Vault at the end", REVENUE, "usd", "high",
             "Equity of the backstop vault at the end of a run."),
 )  # fmt: skip
 

@@ -52,7 +52,7 @@ def findings(table: pd.DataFrame) -> list[str]:
     """What the table shows, in a sentence or two made from its numbers."""
     known = table[is_known(table, "spearman")]
     if known.empty:
-        return ["Lights and haircuts cannot be compared: nobody was touched, or all alike."]
+        return ["Lights and haircuts cannot be compared: nobody was hit, or all alike."]
     best, worst = known["spearman"].idxmax(), known["spearman"].idxmin()
     found = [
         f"Lights foretold burdens best under {best} (rank correlation "
@@ -75,6 +75,6 @@ def findings(table: pd.DataFrame) -> list[str]:
         least = held.idxmin()
         found.append(
             f"The loss that was stated beforehand was exceeded most often under {least}: "
-            f"it held for {notation.share(held[least])} of those who were touched."
+            f"it held for {notation.share(held[least])} of those who were hit."
         )
     return found

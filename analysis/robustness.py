@@ -26,7 +26,7 @@ MEASURES = {
     "deficit": "deficit_usd",
     "residual": "residual_usd",
     "largest haircut of equity": "largest_equity_share",
-    "accounts touched": "adl_accounts",
+    "accounts hit": "adl_accounts",
     "retained value": "retained_value_usd",
 }
 """Headline measures and their columns in the table of runs."""

@@ -182,9 +182,11 @@ def _lows(told: OneRun) -> list[tuple[float, str]]:
     for purse in told.purses:
         under = told.purses[purse] < 0
         if under.any():
-            size = notation.usd(told.purses[purse].min())
-            words = f"the {purse} is short for the first time ({size} at worst)"
-            found.append((float(under.idxmax()), words))
+            first = under.idxmax()
+            size = notation.usd(-told.purses[purse][first])
+            found.append(
+                (float(first), f"the {purse} is short for the first time, by {size}")
+            )
     depth = told.depth.median(axis=1).dropna()
     if len(depth):
         thin = f"depth is thinnest: {notation.share(depth.min())} of the start"

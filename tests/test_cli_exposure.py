@@ -26,7 +26,7 @@ def test_a_person_reads_a_table_and_what_each_rule_may_take():
     done = answer("--policy", "hyperliquid", "--policy", "none", "--nudge", 0.001)
     assert done.exit_code == 0, done.output
     assert "short 50,000.00 USD of ETH; collateral 10,000" in done.output
-    assert "It was touched" in done.output
+    assert "It was hit" in done.output
     assert "hyperliquid: all of its contracts" in done.output
     assert max(map(len, done.output.splitlines())) <= 100
 

@@ -14,7 +14,7 @@ from analysis.predictability import is_known, predictability
 _PANELS = (
     ("spearman", "Lights against burdens", "Spearman's rank correlation"),
     ("brier", "Lights as probabilities", "Brier score (0 is best)"),
-    ("coverage", "Loss within what was stated", "Share of those touched"),
+    ("coverage", "Loss within what was stated", "Share of those hit"),
 )
 
 
@@ -25,7 +25,7 @@ def draw_predictability(batch: Batch) -> Figure:
     title = "Could accounts see it coming?"
     if not table["runs"].any():
         figure, axes = style.new_figure(3.0, title)
-        style.nothing_to_show(axes, "Nobody was touched in any run.")
+        style.nothing_to_show(axes, "Nobody was hit in any run.")
         style.finish(figure, style.about(batch))
         return figure
     height = 1.7 + 0.28 * len(table)
@@ -57,7 +57,7 @@ def _draw_panel(axes: Axes, table: pd.DataFrame, name: str, colours: list[str]) 
 
 
 _EXPLANATION = (
-    "Means over runs in which somebody was touched, with 95% intervals; no dot where a "
+    "Means over runs in which somebody was hit, with 95% intervals; no dot where a "
     "measure has no meaning in most of them. Lights: shown at least a tick of the venue's "
     "clock before the first wave. Burden: part of contracts closed, or taken in cash."
 )

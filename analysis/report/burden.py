@@ -147,7 +147,7 @@ def lorenz(told: Told, payers: Lazy) -> Answer:
     table = concentrated.loc[order]
     reading = _tops_told(table["top"].dropna().sort_values(), found)
     shown = pd.DataFrame({
-        "Gini coefficient": table["gini"].map(lambda g: f"{g:.2f}"),
+        "Gini of money given": table["gini"].map(lambda g: f"{g:.2f}"),
         f"Given by the top {found.top:.0%}": table["top"].map(notation.share),
     })  # fmt: skip
     given = Table("concentration", f"Of {_whom(found)}, means over runs", shown,
@@ -272,8 +272,11 @@ def choice(told: Told, _: Lazy) -> Answer:
     note = (
         "What no rule that raises the same amount could have placed elsewhere is forced: "
         "of each payer the amount less what all others could give. The least largest share "
-        "is that of a rule that asks the same share of everybody. Means over waves, then "
-        "over runs; bars are 95% intervals."
+        "is that of a rule that asks the same share of everybody. The share is of what an "
+        "account could be asked for in a call (the contracts of its positions where rules "
+        "close contracts, which is not the haircut of profit; its profit where they take "
+        "cash), in the call of a wave in which it is largest; calls add up. Means over "
+        "waves, then over runs; bars are 95% intervals."
     )
     return Section("choice", question, reading, figures, [table], note)
 

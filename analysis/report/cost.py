@@ -158,9 +158,25 @@ def counterfactual(told: Told, _: Lazy) -> Answer:
         "followed so far. On the "
         "same path closed positions are valued at the run's own marks. The fork is the "
         "same world with ADL off, with the same draws: prices, liquidations and what "
-        "traders do then differ, too. Losses and gains of all who were hit, added up."
+        "traders do then differ, too. Losses and gains of all who were hit, added up, from "
+        f"their first wave to that horizon; the question before follows each wave by itself"
+        f"{_at_once(told, runs)}."
     )
     return Section("counterfactual", question, reading, figures, [table], note)
+
+
+def _at_once(told: Told, runs: int) -> str:
+    """What these few runs took at once: other runs have other means than all."""
+    everything = told.values("haircut_usd")[told.hitting]
+    few = everything.iloc[:runs].mean()
+    if runs >= len(everything) or len(few) > _MOST_CURVES:
+        return ""
+    said = [
+        f"{notation.usd(few[name])} under {name} ({notation.usd(everything[name].mean())} "
+        "in all runs)"
+        for name in few.index
+    ]
+    return f", and of all runs. At once these runs took {notation.listing(said)}"
 
 
 def _gaps_told(gap: pd.DataFrame) -> list[str]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
 import pandas as pd
 
-from analysis import intervals, notation, trilemma
-from analysis.counterfactuals import fixed_path
+from analysis import notation, trilemma
 from analysis.figures.dots import draw_dots
 from analysis.figures.fronts import Goal, draw_front
 from analysis.measures import GROUPS, Told
-from analysis.payers import Payers
-from analysis.report import tables, words
+from analysis.report import reasons, tables, words
 from analysis.report.asked import Lazy
 from analysis.report.section import Missing, Section, Table
 
@@ -44,12 +41,10 @@ def in_short(told: Told, payers: Lazy) -> Section:
     if len(told.policies) > 1 and len(told.finished):
         reading += _idle(told)
         reading += [
-            _one_count(told, name)
+            _one_count(told, payers, name)
             for name in _TOLD
             if name in known and known[name].better and _differs(told, name)
         ]
-    reading += [*_why(told), *_why_one(told), *_why_again(told), *_why_left(told)]
-    reading += [*_why_all(told), *_why_gone(told, payers)]
     shown, marks, parts = {}, {}, {}
     for one in counts:
         table = parts[one.column] = told.of(one.column, one.better)
@@ -131,268 +126,18 @@ def _general(told: Told) -> list[str]:
     return found
 
 
-def _one_count(told: Told, column: str) -> str:
-    """Who is best in one measure, in a sentence or two."""
+def _one_count(told: Told, payers: Lazy, column: str) -> str:
+    """Who is best in one measure, by how much, and why."""
     measure = next(one for one in told.measures if one.column == column)
     said = words.ranking(told.competing(column), measure, "mean")
-    return f"{measure.label}: {_lower(measure.meaning)} {' '.join(said)}"
+    why = reasons.reason(told, payers, column)
+    told_of = [_lower(measure.meaning), *said, *([why] if why else [])]
+    return f"**{measure.label}**: {' '.join(told_of)}"
 
 
 def _lower(text: str) -> str:
     """A sentence that goes on after a colon."""
     return text[:1].lower() + text[1:]
-
-
-def _why(told: Told) -> list[str]:
-    """What the settlement explains: contracts take the venue's position away, cash not."""
-    settle = {name: _rule(table.get("settlement")) for name, table in _parts(told).items()}
-    contracts = [name for name, rule in settle.items() if rule == "contracts"]
-    cash = [n for n, rule in settle.items() if rule == "cash" and n in told.hitting]
-    if not contracts or not cash:
-        return []
-    deficits = told.values("deficit_usd")
-    apart = intervals.paired_difference(
-        deficits[cash].mean(axis=1, skipna=False),
-        deficits[contracts].mean(axis=1, skipna=False),
-    )
-    if not apart.is_clear:
-        return []
-    more = "more" if apart.mean > 0 else "less"
-    ends = sorted((abs(apart.low), abs(apart.high)))
-    size = words.bracketed(abs(apart.mean), *ends, notation.usd)
-    return [
-        f"Why: rules that close contracts ({words.names(contracts)}) take the losing "
-        f"position off the venue, rules that take cash ({words.names(cash)}) leave it "
-        f"there while prices move. On the same seeds a run's deficit is {size} {more} "
-        "under the cash rules, in the mean over them." + _vaults(told, cash, contracts)
-    ]
-
-
-def _vaults(told: Told, cash: list[str], contracts: list[str]) -> str:
-    """What the vault, which keeps the positions that are left, ends with."""
-    if not told.finished["vault_end_usd"].notna().any():
-        return ""
-    ends = told.values("vault_end_usd").mean()
-    kept, rid = (
-        " to ".join(dict.fromkeys(map(notation.usd, (ends[side].min(), ends[side].max()))))
-        for side in (cash, contracts)
-    )
-    return (
-        f" The vault, which holds them, ends with {kept} there and with {rid} under rules "
-        "that close contracts."
-    )
-
-
-def _why_one(told: Told) -> list[str]:
-    """What the allocation explains: a queue takes from one after the other."""
-    rules = {name: _rule(table.get("allocation")) for name, table in _parts(told).items()}
-    queues = [name for name in told.hitting if rules.get(name) == "queue"]
-    rest = [name for name in told.hitting if rules.get(name, "queue") != "queue"]
-    if not queues or not rest:
-        return []
-    return [
-        "Why, of a single account, and of how many are hit: a queue "
-        f"({words.names(queues)}) closes or takes all that it can of one before it asks "
-        "the next, which may cost whoever had little profit all of it; the others "
-        f"({words.names(rest)}) ask many at once for a part each."
-    ]
-
-
-def _why_again(told: Told) -> list[str]:
-    """What the settlement explains of one account: cash comes out of it again and again."""
-    settle = {name: _rule(table.get("settlement")) for name, table in _parts(told).items()}
-    hits = told.batch.frame("waves", columns=["policy", "touched"])
-    each = hits.groupby("policy", observed=True)["touched"].sum()
-    each = (each / told.values("adl_accounts").sum()).dropna()
-    sides = [
-        [
-            each[name]
-            for name in told.hitting
-            if settle.get(name) == rule and name in each.index
-        ]
-        for rule in ("cash", "contracts")
-    ]
-    if not all(sides) or min(sides[0]) <= max(sides[1]):
-        return []
-    cash, contracts = (
-        notation.span(notation.amount(min(side)), notation.amount(max(side)))
-        for side in sides
-    )
-    return [
-        "Why, of an account's equity: rules that take cash come back to the same accounts "
-        f"while prices move, in {cash} waves a run to each that they hit, call by call "
-        f"({contracts} waves under rules that close contracts), and take profit that arose "
-        "meanwhile. Added up, that can be all that an account had before it was first hit, "
-        "or more, which counts as 100%."
-    ]
-
-
-def _why_left(told: Told) -> list[str]:
-    """What the last wave of a run explains of a residual, where a rule closes contracts."""
-    parts = _parts(told)
-    by_contracts = [
-        name
-        for name in told.hitting
-        if _rule(parts.get(name, {}).get("settlement")) == "contracts"
-    ]
-    last = _last_waves_of_short_runs(told, by_contracts)
-    if last.empty:
-        return []
-    worst = str(last["policy"].value_counts().idxmax())
-    last = last[last["policy"] == worst]
-    later = last["residual_quanta"] == 0
-    poor = ~later & ~last["feasible"].astype(bool)
-    reasons = {
-        "those whom the rule may ask had too little to close in the last wave": poor,
-        "all was closed that the last wave asked for, and the price of closing did not "
-        "bring in what was missing": ~later & ~poor,
-        "the hole came after the last call": later,
-    }
-    said = [f"in {notation.count(n.sum())} {why}" for why, n in reasons.items() if n.any()]
-    return [
-        f"Why, of what is left at the end: {notation.count(len(last))} runs ended short "
-        f"under {worst}; {'; '.join(said)}. A position can only be closed against one of "
-        "the other side of its market; cash may come from anywhere."
-    ]
-
-
-def _last_waves_of_short_runs(told: Told, policies: list[str]) -> pd.DataFrame:
-    """The last wave of each run that ended short and has one, under some policies."""
-    columns = ["run", "policy", "wave", "feasible", "residual_quanta"]
-    waves = told.batch.frame("waves", columns=columns).sort_values("wave")
-    last = waves.groupby(["policy", "run"], observed=True).tail(1)
-    left = told.finished.loc[told.finished["residual_usd"] > 0, ["run", "policy"]]
-    found = left.astype({"policy": str}).merge(last.astype({"policy": str}))
-    return found[found["feasible"].notna() & found["policy"].isin(policies)]
-
-
-_PRICES = {
-    "bankruptcy": "the price at which the bankrupt has nothing left",
-    "entry": "the payer's entry price",
-    "midpoint": "halfway between the zero prices of both sides",
-    "mark": "the mark, so that nobody loses at once",
-    "previous-mark": "the mark of the clock's tick before",
-    "index": "the index",
-    "index-or-bankruptcy": "the better for the bankrupt of index and bankruptcy price",
-}
-
-
-def _why_all(told: Told) -> list[str]:
-    """What the price of closing explains of haircuts: they are what lies off the mark."""
-    at: dict[str, list[str]] = {}
-    for name, table in _parts(told).items():
-        settlement = table.get("settlement")
-        if name in told.hitting and _rule(settlement) == "contracts":
-            price = settlement.get("price") if isinstance(settlement, dict) else None
-            at.setdefault(str(price), []).append(name)
-    told_of = [
-        f"{_PRICES[price]} ({words.names(names)})"
-        for price, names in at.items()
-        if price in _PRICES
-    ]
-    if not told_of:
-        return []
-    return [
-        "Why, of haircuts in all: who is closed gives what lies between the mark and the "
-        f"price of closing, which is {'; '.join(told_of)}. It need not be what was "
-        f"missing, as a cash haircut is.{_of_closed(told, at)}{_by_later_prices(told)}"
-    ]
-
-
-def _by_later_prices(told: Told) -> str:
-    """What those hit had lost once prices had gone on, under the first few rules."""
-    if not told.has("horizons", "haircut_usd"):
-        return ""
-    rows = fixed_path(told.batch)
-    last = float(rows["horizon_s"].max())
-    lost = rows[rows["horizon_s"] == last].set_index("policy")["net_usd"].dropna()
-    parts = [
-        f"{notation.usd(lost[name])} under {name}"
-        for name in told.hitting
-        if name in lost.index
-    ][:_MOST_TOLD]
-    if not parts or last == 0.0:
-        return ""
-    return (
-        f" With what prices did in the {notation.duration(last)} after each wave, those "
-        f"hit had lost {notation.listing(parts)} in a run."
-    )
-
-
-def _of_closed(told: Told, at: Mapping[str, list[str]]) -> str:
-    """How much of what it closed the haircuts of each rule were, of the first few rules."""
-    names = [name for found in at.values() for name in found][:_MOST_TOLD]
-    given, closed = (
-        told.values(column)[names].sum() for column in ("haircut_usd", "adl_notional_usd")
-    )
-    runs = told.finished.groupby("policy").size()
-    parts = [
-        f"{notation.share(given[name] / closed[name])} of the "
-        f"{notation.usd(closed[name] / runs[name])} that {name} closes in a run"
-        for name in names
-        if closed[name] > 0.0
-    ]
-    return f" They are {notation.listing(parts)}." if parts else ""
-
-
-_MOST_TOLD = 4
-
-
-def _why_gone(told: Told, payers: Lazy) -> list[str]:
-    """What the scenario says of who leaves."""
-    if not told.hitting:
-        return []
-    shares = (told.values("accounts_left") / told.values("adl_accounts")).mean()
-    parts = [
-        f"{notation.share(shares[name])} under {name}" for name in told.hitting[:_MOST_TOLD]
-    ]
-    return [
-        "Why, of who leaves: the chance to leave in the run grows with the part of a "
-        "position that ADL closed, or of what an account could give that was taken in cash "
-        "(`leave_hazard`); expected churn and retained value go by haircuts as shares of "
-        "profit. How fast is an assumption. What prices did to whoever was closed drives "
-        f"nobody away. Of those hit {notation.listing(parts)} left within the run"
-        f"{_churning(told)}.{_typical(payers())}"
-    ]
-
-
-def _typical(payers: Payers) -> str:
-    """What the median account hit gave of its profit, which the worst says nothing of."""
-    paid = payers.paid[payers.paid["capacity_usd"] > 0.0]
-    median = (paid["paid_usd"] / paid["capacity_usd"]).groupby(paid["policy"]).median()
-    parts = [
-        f"{notation.share(median[name])} under {name}"
-        for name in payers.policies[:_MOST_TOLD]
-        if name in median.index
-    ]
-    if not parts:
-        return ""
-    return (
-        f" Of its profit the median account hit gave {notation.listing(parts)}: the worst "
-        "haircut tells of one account, who leaves of them all."
-    )
-
-
-def _churning(told: Told) -> str:
-    """What part of those hit leaves sooner or later, which retained value goes by."""
-    churn = told.values("expected_churn") / told.values("adl_accounts")
-    means = churn.mean()
-    parts = [
-        f"{notation.share(means[name])} under {name}"
-        for name in told.hitting[:_MOST_TOLD]
-        if means[name] == means[name]
-    ]
-    if not parts:
-        return ""
-    return f"; by their haircuts alone {notation.listing(parts)} would sooner or later"
-
-
-def _parts(told: Told) -> Mapping[str, Mapping[str, Any]]:
-    return dict(told.batch.manifest.get("policy_tables", {}))
-
-
-def _rule(answer: Any) -> str:
-    return str(answer.get("rule", "")) if isinstance(answer, dict) else str(answer or "")
 
 
 def _answer(answer: Any) -> str:
@@ -408,11 +153,11 @@ def _rules(told: Told) -> Table:
         name: {
             # Where nobody is ever asked, the other answers are never used.
             head: _answer(table.get(part))
-            if part == "trigger" or _rule(table.get("trigger")) != "never"
+            if part == "trigger" or reasons.rule(table.get("trigger")) != "never"
             else "-"
             for part, head in _PARTS.items()
         }
-        for name, table in _parts(told).items()
+        for name, table in reasons.parts(told).items()
     }
     found = pd.DataFrame.from_dict(rows, orient="index", columns=list(_PARTS.values()))
     found.index.name = "policy"

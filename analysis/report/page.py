@@ -111,8 +111,9 @@ def render(page: Page, tables_folder: str) -> str:
 
 
 def _coded(text: str) -> Markup:
-    """Text with what stands between backticks set as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+    """Text with what stands between backticks set as code, between double stars bold."""
+    found = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
+    return Markup(re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", found))
 
 
 def _laid_out(section: Section) -> dict[str, Any]:

@@ -64,8 +64,7 @@ def ranking(values: pd.DataFrame, measure: Measure, what: str = "") -> list[str]
         lead += f", and the same under {names(groups['same'])}"
     found = [f"{lead}."]
     if groups["close"]:
-        who = names(groups["close"])
-        found.append(f"It cannot be told apart from {who}: the paired interval holds zero.")
+        found.append(_close({name: apart[name] for name in groups["close"]}, measure))
     if groups["apart"]:
         clear = {name: apart[name] for name in groups["apart"]}
         found.append(_apart(clear, measure, low))
@@ -90,6 +89,21 @@ def _groups(apart: dict[str, Difference], best: str) -> dict[str, list[str]]:
         else:
             found["apart" if one.is_clear else "close"].append(name)
     return found
+
+
+def _close(apart: dict[str, Difference], measure: Measure) -> str:
+    """From which policies the best cannot be told, and how far they may be apart."""
+    told = f"It cannot be told apart from {names(list(apart))}: the paired interval"
+    if len(apart) > _MOST_NAMED:
+        return f"{told}s hold zero."
+    write = notation.apart_writer(measure.unit)
+    said = [
+        f"{write(one.mean)}, {notation.span(write(one.low), write(one.high))} over "
+        f"{notation.count(one.runs)} runs"
+        for one in apart.values()
+    ]
+    holds = "holds" if len(said) == 1 else "of each holds"
+    return f"{told} of the difference ({'; '.join(said)}) {holds} zero."
 
 
 def _apart(apart: dict[str, Difference], measure: Measure, low: bool) -> str:

@@ -78,5 +78,5 @@ def test_a_nudge_matters_where_the_haircut_moves_by_more():
 def test_many_policies_stand_three_side_by_side_within_the_terminal():
     rows = [hit(run, name, 10.0, 40.0) for run in range(6) for name in "abcdefg"]
     text = exposure.render(exposure.summarise(pd.DataFrame(rows)))
-    assert text.count("It was touched") == 3
+    assert text.count("It was hit") == 3
     assert max(map(len, text.splitlines())) <= 100

@@ -158,8 +158,14 @@ def test_reasons_are_told_from_how_rules_settle_and_how_often_they_ask(tmp_path:
             ("share", 2, 7, 9.0, (2.0, 3.0, 4.0)),
         ):
             left = float(name == "queue" and run > 0)
-            more = {"adl_accounts": accounts, "haircut_usd": 1.0, "vault_end_usd": deficit}
-            more |= {"accounts_left": 1.0, "residual_usd": left}
+            more = {"adl_accounts": accounts, "haircut_usd": given[0]}
+            more |= {
+                "accounts_left": given[0],
+                "vault_end_usd": deficit,
+                "residual_usd": left,
+            }
+            more |= {"largest_haircut_share": deficit / 20.0, "retained_value_usd": deficit}
+            more |= {"largest_equity_share": deficit / 20.0, "expected_churn": 1.0}
             rows["runs"].append(finished(run, name, deficit + run, **more))
             more = {"touched": touched, "feasible": run > 2}
             more |= {"residual_quanta": int(run not in (2, 7))}
@@ -169,21 +175,24 @@ def test_reasons_are_told_from_how_rules_settle_and_how_often_they_ask(tmp_path:
             ]
     made = make_batch(tmp_path, ["queue", "share"], 8, **rows)
     settle = {"queue": {"settlement": {"rule": "contracts", "price": "index"},
-                        "allocation": "queue"},
+                        "allocation": {"rule": "queue", "score": "profit"}},
               "share": {"settlement": "cash", "allocation": "pro-rata"}}  # fmt: skip
-    store.write_manifest(tmp_path, made.manifest | {"policy_tables": settle})
+    scenario = made.scenario | {"retention": {"beta": 5.0, "horizon_days": 730.0}}
+    more = {"policy_tables": settle, "scenario": scenario}
+    store.write_manifest(tmp_path, made.manifest | more)
     batch = Told(Batch(tmp_path))
     told = " ".join(overview.in_short(batch, Lazy(batch)).reading)
     assert "a run's deficit is $8.00 more under the cash rules" in told
     assert "a queue (queue) closes or takes all that it can of one" in told
-    assert "which holds them, ends with $9.00 there and with $1.00 under" in told
+    assert "First comes who has most of unrealised profit (queue)." in told
+    assert "and begins with $0, ends with $9.00 there, by prices that" in told
     assert "in 3.50 waves a run to each that they hit, call by call (1.50 waves" in told
     assert "7 runs ended short under queue; in 1 those whom the rule may ask had" in told
     assert "in 4 all was closed that the last wave asked for, and the price" in told
     assert "in 2 the hole came after the last call. A position" in told
     assert "the price of closing, which is the index (queue)" in told
-    assert "the median account hit gave 10.0% under queue and 30.0% under share" in told
-    assert "Of those hit 50.0% under queue and 50.0% under share left within" in told
+    assert "The median account hit gave 10.0% under queue and 30.0% under share" in told
+    assert "Of those hit left 50.0% under queue and 100% under share." in told
 
 
 def test_who_hits_nobody_does_not_compete_where_hits_are_counted(tmp_path: Path):

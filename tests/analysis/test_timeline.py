@@ -89,7 +89,7 @@ def test_text_tells_the_main_events_in_order(batch: Batch):
         "0:05  first liquidation through the book: $100 of M0",
         "0:07  first takeover by the venue: $400 of M0",
         "0:20  depth is thinnest: 50.0% of the start",
-        "0:31  the vault is short for the first time (-$290 at worst)",
+        "0:31  the vault is short for the first time, by $10.0",
         "0:31  wave 0 begins: short by $40.0 for 4 s; $30.0 taken from 2 accounts",
     )
     places = [text.index(line) for line in told]

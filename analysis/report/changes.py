@@ -114,7 +114,8 @@ def in_short(pair: Pair) -> Section:
         "Differences of means with 95% intervals, over runs of the same seed where the "
         "batches share five seeds or more, else of two independent samples."
     )
-    return Section("in-short", "What changed?", reading, {}, [given, _settings(pair)], note)
+    rest = [_settings(pair)]
+    return Section("in-short", "What changed?", reading, {}, rest, note, given)
 
 
 def _scenarios_told(pair: Pair) -> str:

@@ -56,7 +56,7 @@ def in_short(told: Told, payers: Lazy) -> Section:
     scores = Table("in-short", "Means over runs, with 95% intervals", pd.DataFrame(shown),
                    data, marks, is_open=True)  # fmt: skip
     return Section("in-short", "Which policy is better, on which count?", reading, {},
-                   [scores, _rules(told), _vocabulary()], _MARKS_TOLD)  # fmt: skip
+                   [_rules(told), _vocabulary()], _MARKS_TOLD, scores)  # fmt: skip
 
 
 _MARKS_TOLD = (

@@ -89,7 +89,8 @@ def write(page: Page, out: Path) -> Path:
 def all_tables(page: Page) -> Iterable[tuple[str, pd.DataFrame]]:
     """Every table that is written, by the name of its file."""
     for section in page.sections:
-        yield from ((table.name, table.data) for table in section.tables)
+        shown = [section.first] if section.first else []
+        yield from ((table.name, table.data) for table in [*shown, *section.tables])
     yield from page.raw.items()
 
 
@@ -132,6 +133,7 @@ def _laid_out(section: Section) -> dict[str, Any]:
         "figures": figures,
         "tables": [_rows(table) for table in section.tables],
         "note": section.note,
+        "first": _rows(section.first) if section.first else None,
     }
 
 

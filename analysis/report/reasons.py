@@ -48,7 +48,7 @@ _SCORES = {
 def reason(told: Told, payers: Lazy, column: str) -> str:
     """Why policies differ in a column of the runs; nothing where the rules do not say."""
     found = _REASONS[column](told, payers) if column in _REASONS else ""
-    return f"Why: {found}" if found else ""
+    return f"**Why**: {found}" if found else ""
 
 
 def parts(told: Told) -> Mapping[str, Mapping[str, Any]]:

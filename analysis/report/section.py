@@ -52,6 +52,8 @@ class Section:
     tables : list of Table
     note : str
         How the figures were made, in small print.
+    first : Table, optional
+        A table that stands above the reading, with the small print below it.
     """
 
     slug: str
@@ -60,6 +62,7 @@ class Section:
     figures: Mapping[str, Figure] = field(default_factory=dict)
     tables: list[Table] = field(default_factory=list)
     note: str = ""
+    first: Table | None = None
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,12 @@ def draw_front(
     stairs = _draw_line(axes, places, across, up)
     axes.margins(0.12, 0.1)
     look = {"marker": "o", "ls": "", "mec": "white"}
+    meanings = {True: (ON, "on the front of all three"), False: (OFF, "another is better")}
+    here = {policy in on_front for policy in places}
     handles = [
-        Line2D([], [], color=ON, label="on the front of all three", **look),
-        Line2D([], [], color=OFF, label="another is better", **look),
+        Line2D([], [], color=colour, label=label, **look)
+        for is_on, (colour, label) in meanings.items()
+        if is_on in here
     ]
     if stairs > 1:
         handles.append(Line2D([], [], color=LINE, lw=1.4, label="front of these two"))

@@ -85,8 +85,10 @@ _WORDS = {
     "mark": "The price that positions are valued at.",
     "vault": "The venue's backstop: it takes over positions that the book could not close, "
              "with capital of its own.",
+    "hit": "An account of which anything was taken or closed.",
     "takeover": "A position that goes to the vault, at maintenance or bankruptcy.",
-    "deficit": "What is missing once an account, or the vault, owes more than it has.",
+    "deficit": "What is missing once an account, or the vault, owes more than it has; of a "
+               "run with what had been covered before, at its most.",
     "residual": "What is still missing at the end of a run.",
     "haircut": "What one account gives in ADL.",
     "severity": "The part of the deficit that a call asks for.",
@@ -290,11 +292,8 @@ def _pace(told: Told, regimes: pd.DataFrame) -> str:
     earned = pd.Series([duration * d[0] / f[0] for d, f in rows], regimes.index)
     least, most = (notation.policy(str(n)) for n in (earned.idxmin(), earned.idxmax()))
     low, high = (notation.duration(one) for one in (earned.min(), earned.max()))
-    under = f" under {least}" if least != most else ""
-    rest = f", of {high} under {most}" if least != most else ""
-    return (
-        f" At the pace of the run, the fees of {low} pay for one mean deficit{under}{rest}."
-    )
+    under = f" under {least}, {high} under {most}" if least != most else ""
+    return f" At the pace of the run, one mean deficit takes the fees of {low}{under}."
 
 
 _VERDICTS = {"structural": "structural", "covered": "outside", "open": "cannot be told"}

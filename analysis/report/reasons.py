@@ -297,16 +297,18 @@ def _by_later_prices(told: Told) -> str:
 
 
 def _left(told: Told, _: Lazy) -> str:
-    """What the scenario says of who leaves at once."""
-    shares = (told.values("accounts_left") / told.values("adl_accounts")).mean()
+    """What the scenario says of who leaves at once, and of how many."""
+    hit = told.values("adl_accounts")
+    shares = (told.values("accounts_left") / hit).mean()
     said = _under(shares, told.hitting, notation.share)
     if not said:
         return ""
+    many = _under(hit.mean(), told.hitting, notation.count)
     return (
         "the chance to leave in the run grows with the part of a position that ADL closed, "
         "or of what an account could give that was taken in cash (`leave_hazard`, an "
         "assumption); what prices did to whoever was closed drives nobody away. Of those "
-        f"hit left {said}."
+        f"hit left {said}; {many} were hit in a run."
     )
 
 
@@ -354,7 +356,24 @@ def _value_of_leavers(told: Told) -> str:
         for name in told.hitting[:_MOST_TOLD]
         if name in of_all.index
     ]
-    return f" They are {notation.listing(said)}." if said else ""
+    return f" They are {notation.listing(said)}{_of_the_large(told)}." if said else ""
+
+
+_LARGE_USD = 1e6
+
+
+def _of_the_large(told: Told) -> str:
+    """How many of the large accounts each of the first few rules hits."""
+    columns = ["policy", "size_from_usd", "accounts", "hit"]
+    rows = told.batch.frame("retention", columns=columns)
+    large = rows[rows["size_from_usd"] >= _LARGE_USD].groupby("policy", observed=True)
+    sums = large[["accounts", "hit"]].sum()
+    said = _under(sums["hit"] / sums["accounts"], told.hitting, notation.share)
+    return (
+        f"; of accounts of {notation.usd(_LARGE_USD)} or more {said} are hit"
+        if said
+        else ""
+    )
 
 
 _REASONS: dict[str, Callable[[Told, Lazy], str]] = {

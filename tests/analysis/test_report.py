@@ -192,7 +192,7 @@ def test_reasons_are_told_from_how_rules_settle_and_how_often_they_ask(tmp_path:
     assert "in 2 the hole came after the last call. A position" in told
     assert "the price of closing, which is the index (queue)" in told
     assert "The median account hit gave 10.0% under queue and 30.0% under share" in told
-    assert "Of those hit left 50.0% under queue and 100% under share." in told
+    assert "Of those hit left 50.0% under queue and 100% under share; 2 under" in told
 
 
 def test_who_hits_nobody_does_not_compete_where_hits_are_counted(tmp_path: Path):

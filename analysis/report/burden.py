@@ -32,11 +32,10 @@ def worst_haircuts(told: Told, _: Lazy) -> Answer:
         title = f"Worst haircut of a run, share of {what}"
         figures[title] = draw_boxes(title, values, title, "share")
         given[f"Mean worst share of {what}"] = (told.of(column), "share")
-        paying = values.loc[:, (values > 0).any()]
-        measure = told.measure(column)
         reading += words.ranking(
-            paying, measure, f"mean worst haircut of {what}{words.among(told)}"
-        )
+            told.competing(column), told.measure(column),
+            f"mean worst haircut of {what}{words.among(told)}",
+        )  # fmt: skip
     idle = [name for name in told.policies if name not in told.hitting]
     if idle:
         reading.append(f"Nothing was taken from anybody under {words.names(idle)}.")

@@ -73,7 +73,8 @@ def _under(values: pd.Series, names: list[str], write: Callable[[float], str]) -
     """``1.2% under one and 3.4% under other``, of the first few that are known."""
     known = [name for name in names if name in values.index and pd.notna(values[name])]
     said = [f"{write(values[name])} under {name}" for name in known[:_MOST_TOLD]]
-    return notation.listing(said) if said else ""
+    rest = len(known) - _MOST_TOLD
+    return f"{notation.listing(said)}{f' ({rest} more not told)' if rest > 0 else ''}"
 
 
 # --- solvency ---------------------------------------------------------------------------

@@ -108,16 +108,20 @@ def _vaults(told: Told, cash: list[str], contracts: list[str]) -> str:
     """What the vault, which keeps the positions that are left, begins and ends with."""
     if not told.finished["vault_end_usd"].notna().any():
         return ""
-    start = notation.usd(told.values("vault_start_usd").mean().mean())
+    start = told.values("vault_start_usd").mean().mean()
     ends = told.values("vault_end_usd").mean()
+    if start == 0.0 and not ends.any():
+        return ""
     kept, rid = (
         " to ".join(dict.fromkeys(map(notation.usd, (ends[side].min(), ends[side].max()))))
         for side in (cash, contracts)
     )
+    gained = (
+        ", by prices that came back after ADL had paid," if ends[cash].min() > start else ""
+    )
     return (
-        f" The vault, which holds them and begins with {start}, ends with {kept} there, by "
-        f"prices that came back after ADL had paid, and with {rid} under rules that close "
-        "contracts."
+        f" The vault, which holds them and begins with {notation.usd(start)}, ends with "
+        f"{kept} there{gained} and with {rid} under rules that close contracts."
     )
 
 
@@ -138,9 +142,9 @@ def _residual(told: Told, _: Lazy) -> str:
     }
     said = [f"in {notation.count(n.sum())} {why}" for why, n in reasons.items() if n.any()]
     return (
-        f"{notation.count(len(last))} runs ended short under {worst}; {'; '.join(said)}. A "
-        "position can only be closed against one of the other side of its market; cash may "
-        "come from anywhere."
+        f"{notation.count(len(last))} run{'s' if len(last) > 1 else ''} ended short under "
+        f"{worst}; {'; '.join(said)}. A position can only be closed against one of the "
+        "other side of its market; cash may come from anywhere."
     )
 
 

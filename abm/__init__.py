@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from abm.api import Results, open_run, simulate
-    from abm.gaming.actions import Actions
-    from abm.gaming.view import View
+    from abm.desk.actions import Actions
+    from abm.desk.view import View
     from abm.model import StressModel, Trader
     from abm.scenario import Scenario, ScenarioError
     from abm.scenario import load as load_scenario
 
 _WHERE = {
-    "Actions": ("abm.gaming.actions", "Actions"),
+    "Actions": ("abm.desk.actions", "Actions"),
     "Results": ("abm.api", "Results"),
     "Scenario": ("abm.scenario", "Scenario"),
     "ScenarioError": ("abm.scenario", "ScenarioError"),
     "StressModel": ("abm.model", "StressModel"),
     "Trader": ("abm.model", "Trader"),
-    "View": ("abm.gaming.view", "View"),
+    "View": ("abm.desk.view", "View"),
     "load_scenario": ("abm.scenario", "load"),
     "open_run": ("abm.api", "open_run"),
     "simulate": ("abm.api", "simulate"),

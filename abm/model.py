@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,11 @@ from abm import enlarge, genesis, step, units
 from abm import scenario as scenarios
 from abm import world as w
 from abm.adl.policy import Policy
-from abm.engine import Engine, policy_of
-from abm.gaming.actions import Actions, Own
-from abm.gaming.booking import booked
-from abm.gaming.looking import move_ppm, own_view, public_view, shown_now
-from abm.gaming.players import players_of
-from abm.gaming.view import View
+from abm.desk.actions import Actions, Own
+from abm.desk.booking import booked
+from abm.desk.looking import move_ppm, own_view, public_view, shown_now
+from abm.desk.view import View
+from abm.engine import Engine, Players, policy_of
 from abm.market import book
 from abm.scenario import Scenario
 from abm.traders.habits import ask
@@ -224,7 +223,7 @@ class Trader(mesa.Agent):  # type: ignore[misc]
     def view(self) -> View:
         """What it can see as a strategy sees it: market, policy, own accounts, its light.
 
-        See `abm.gaming.view.View`; to look at lights takes as long as to answer a wave.
+        See `abm.desk.view.View`; to look at lights takes as long as to answer a wave.
         """
         model, world = self.model, self.model.world
         public = public_view(model.scenario, world, model.engine.policy)
@@ -296,6 +295,14 @@ class StressModel(mesa.Model):  # type: ignore[misc]
         Decision interval in seconds; one step of the scenario if not given.
     overrides : sequence of str
         Such as ``["venue.vault_usd=5e4"]``.
+    players_of : callable, optional
+        Gives whoever plays by the scenario's table `gaming.play`, from the scenario and
+        its world: :func:`abm.gaming.players.players_of`.
+
+    Raises
+    ------
+    ValueError
+        If the scenario has players and nothing gives them.
     """
 
     def __init__(
@@ -305,6 +312,7 @@ class StressModel(mesa.Model):  # type: ignore[misc]
         seed: int | None = None,
         interval_s: float | None = None,
         overrides: Sequence[str] = (),
+        players_of: Callable[[Scenario, World], Players | None] | None = None,
     ) -> None:
         if not isinstance(scenario, Scenario):
             scenario = scenarios.load(scenario, overrides)
@@ -314,7 +322,12 @@ class StressModel(mesa.Model):  # type: ignore[misc]
         chosen = policy_of(scenario, policy) if isinstance(policy, str) else policy
         world = genesis.new_world(scenario, seed)
         self.engine = Engine(world, chosen, scenario.run.wave_gap_s)
-        self.engine.players = players_of(scenario, self.engine.world)
+        if players_of is not None:
+            self.engine.players = players_of(scenario, world)
+        elif scenario.gaming.play:
+            raise ValueError(
+                "gaming.play: a model needs players_of=abm.gaming.players.players_of"
+            )
         self.venue = Venue(self)
         self._interval = max(
             1, round((interval_s or scenario.time.step_s) / scenario.time.step_s)

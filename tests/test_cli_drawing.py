@@ -72,6 +72,7 @@ def test_ctrl_c_while_the_plotting_loads_is_for_the_command_alone():
     code = (
         "import os, signal, time\n"
         "from abm.cli.drawing import load_plotting_ahead\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "os.cpu_count = lambda: 2\n"
         "load_plotting_ahead()\n"
         "time.sleep(0.5)\n"

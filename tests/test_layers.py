@@ -38,24 +38,16 @@ FLOORS = (
     ("adl",),
     ("engine",),
     ("measures",),
-    (
-        "gaming.view",
-        "gaming.seeing",
-        "gaming.looking",
-        "gaming.actions",
-        "gaming.booking",
-        "gaming.groups",
-        "gaming.strategies",
-        "gaming.players",
-        "gaming.trial",
-    ),
-    ("model", "playground", "warm"),
-    ("gaming", "montecarlo"),
+    ("desk",),
+    ("model",),
+    ("gaming",),
+    ("playground", "warm"),
+    ("montecarlo",),
     ("exposure", "theory"),
     ("api",),
     ("cli",),
 )
-"""Rooms of `abm`, the ground floor first; playing is below what is made of it."""
+"""Rooms of `abm`, the ground floor first."""
 
 # The story of a step calls everybody, and the policies' floor lies beside the market's:
 # what ADL decides is a matter of the wave and the ledger alone.

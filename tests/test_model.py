@@ -10,6 +10,7 @@ from abm import genesis
 from abm import world as w
 from abm.adl.compose import PRESETS, compose
 from abm.engine import Engine
+from abm.gaming.players import players_of
 from abm.model import Group, StressModel, Trader
 from tests import crashes
 
@@ -117,3 +118,12 @@ def test_orders_that_cannot_be_are_refused_in_words():
         buyer.buy("Y", 1.0)
     with pytest.raises(ValueError, match="below one lot"):
         buyer.buy("X", 0.001)
+
+
+def test_players_of_the_scenario_are_given_from_outside():
+    given = crashes.crash(gaming={"play": {"split": 0.5}})
+    with pytest.raises(ValueError, match="needs players_of="):
+        StressModel(given, seed=1)
+    model = StressModel(given, seed=1, players_of=players_of)
+    assert model.engine.players is not None
+    assert StressModel(crashes.crash(), seed=1).engine.players is None

@@ -51,6 +51,7 @@ def test_the_policy_of_the_readme_composes_and_runs(tmp_path, monkeypatch):
 
 def test_the_strategy_of_the_readme_plays(tmp_path, monkeypatch):
     from abm import scenario
+    from abm.gaming.players import players_of
     from abm.model import StressModel
 
     table = re.search(r"```toml\n(extends.*?)```", README, flags=re.DOTALL)
@@ -59,7 +60,8 @@ def test_the_strategy_of_the_readme_plays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("my_strategy.py").write_text(MY_STRATEGY)
     Path("mine.toml").write_text(table[1])
-    model = StressModel(scenario.load("mine.toml"), "hyperliquid", seed=2)
+    loaded = scenario.load("mine.toml")
+    model = StressModel(loaded, "hyperliquid", seed=2, players_of=players_of)
     while model.running:
         model.step()
     mine, split = model.engine.players.teams

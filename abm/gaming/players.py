@@ -15,7 +15,7 @@ import numpy as np
 
 from abm.adl.guard import in_words
 from abm.adl.policy import Policy
-from abm.gaming.actions import (
+from abm.desk.actions import (
     DEPOSIT,
     MOVE,
     WITHDRAW,
@@ -25,11 +25,11 @@ from abm.gaming.actions import (
     StrategyError,
     owners,
 )
-from abm.gaming.booking import booked
+from abm.desk.booking import booked
+from abm.desk.looking import NEVER_SHOWN, move_ppm, own_view, public_view, shown_now
+from abm.desk.view import View
 from abm.gaming.groups import adopters, of_accounts
-from abm.gaming.looking import NEVER_SHOWN, move_ppm, own_view, public_view, shown_now
 from abm.gaming.strategies import Memory, Strategy, build_strategy
-from abm.gaming.view import View
 from abm.scenario import Scenario
 from abm.world import NONE, Array, World
 

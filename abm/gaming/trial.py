@@ -17,12 +17,12 @@ import numpy as np
 from abm import genesis
 from abm.adl.compose import PRESETS, compose
 from abm.adl.guard import in_words
+from abm.desk.actions import Actions, Own, RefusedError, owners
+from abm.desk.booking import booked
+from abm.desk.looking import move_ppm, own_view, public_view, shown_now
+from abm.desk.view import View
 from abm.engine import Engine
-from abm.gaming.actions import Actions, Own, RefusedError, owners
-from abm.gaming.booking import booked
-from abm.gaming.looking import move_ppm, own_view, public_view, shown_now
 from abm.gaming.strategies import Memory, Strategy
-from abm.gaming.view import View
 from abm.scenario import Scenario, from_mapping
 from abm.world import NONE, Array
 

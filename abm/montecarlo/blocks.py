@@ -15,8 +15,8 @@ from abm import episodes, genesis, step
 from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
+from abm.desk.actions import StrategyError
 from abm.engine import Engine, policy_of
-from abm.gaming.actions import StrategyError
 from abm.gaming.players import Players, players_of
 from abm.measures.reactions import Tracker
 from abm.measures.watch import Lookout, Together, Watch

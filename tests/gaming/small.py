@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from abm import world as w
+from abm.desk.actions import Own
+from abm.desk.booking import booked
+from abm.desk.seeing import see_markets, see_own, see_purses, see_tiers
+from abm.desk.view import Fees, View
 from abm.engine import policy_of
-from abm.gaming.actions import Own
-from abm.gaming.booking import booked
-from abm.gaming.seeing import see_markets, see_own, see_purses, see_tiers
 from abm.gaming.strategies import Memory, Strategy
-from abm.gaming.view import Fees, View
 from abm.montecarlo import blocks
 from abm.montecarlo.plan import Plan
 from abm.scenario import Scenario

@@ -126,7 +126,7 @@ def test_a_batch_with_players_has_the_same_bytes_with_two_workers_and_verifies(t
 
 
 MINE = """
-from abm.gaming.actions import Actions
+from abm.desk.actions import Actions
 
 def act(view, memory, share=0.5):
     actions = Actions()

@@ -8,8 +8,8 @@ import pytest
 from abm import genesis
 from abm.adl.answers import CompositionError
 from abm.adl.compose import PRESETS, compose
+from abm.desk.actions import Own
 from abm.engine import Engine
-from abm.gaming.actions import Own
 from abm.gaming.strategies import STRATEGIES, build_strategy, catalogue
 from abm.market.book import BUY, LIMIT, MARKET, SELL
 from abm.step import match_inbox

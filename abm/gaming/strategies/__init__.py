@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from abm.adl.answers import build, users_files, users_function
-from abm.gaming.actions import Actions
+from abm.desk.actions import Actions
+from abm.desk.view import View
 from abm.gaming.strategies.base import Memory, Strategy
 from abm.gaming.strategies.camouflage import Camouflage
 from abm.gaming.strategies.extract import Extract
@@ -20,7 +21,6 @@ from abm.gaming.strategies.shave_leverage import ShaveLeverage
 from abm.gaming.strategies.shuffle_markets import ShuffleMarkets
 from abm.gaming.strategies.split import Split
 from abm.gaming.strategies.withdraw_gains import WithdrawGains
-from abm.gaming.view import View
 
 __all__ = [
     "ARGUMENTS",

@@ -17,8 +17,8 @@ from typing import Annotated, Any, Protocol
 import numpy as np
 from pydantic import Field
 
-from abm.gaming.actions import Actions
-from abm.gaming.view import View
+from abm.desk.actions import Actions
+from abm.desk.view import View
 from abm.world import Array
 
 Memory = dict[str, Any]

@@ -8,7 +8,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from abm.gaming.actions import Actions
+from abm.desk.actions import Actions
+from abm.desk.view import View, initial_margin
 from abm.gaming.strategies.base import (
     Gain,
     Memory,
@@ -21,7 +22,6 @@ from abm.gaming.strategies.base import (
     worst_tick,
     worth_of,
 )
-from abm.gaming.view import View, initial_margin
 from abm.world import Array
 
 NetDelta = Annotated[float, Field(gt=0.0, lt=1.0)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from abm.gaming.actions import Actions
+from abm.desk.actions import Actions
+from abm.desk.view import View
 from abm.gaming.strategies.base import (
     Lit,
     Memory,
@@ -14,7 +15,6 @@ from abm.gaming.strategies.base import (
     within_depth,
     worst_tick,
 )
-from abm.gaming.view import View
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from abm.gaming.actions import Actions
+from abm.desk.actions import Actions
+from abm.desk.view import View
 from abm.gaming.strategies.base import (
     Gain,
     Lit,
@@ -19,7 +20,6 @@ from abm.gaming.strategies.base import (
     within_depth,
     worst_tick,
 )
-from abm.gaming.view import View
 from abm.world import Array
 
 _PATIENCE_S = 30.0

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from abm.gaming.actions import Actions
+from abm.desk.actions import Actions
+from abm.desk.view import View, initial_margin
 from abm.gaming.strategies.base import (
     Memory,
     Public,
@@ -18,7 +19,6 @@ from abm.gaming.strategies.base import (
     is_moving,
     worth_of,
 )
-from abm.gaming.view import View, initial_margin
 from abm.world import Array
 
 Size = Annotated[float, Field(gt=0.0, le=1.0)]

@@ -8,7 +8,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from abm.gaming.actions import Actions
+from abm.desk.actions import Actions
+from abm.desk.view import View
 from abm.gaming.strategies.base import (
     Leverage,
     Memory,
@@ -18,7 +19,6 @@ from abm.gaming.strategies.base import (
     first_account,
     is_moving,
 )
-from abm.gaming.view import View
 from abm.world import Array
 
 Multiple = Annotated[float, Field(ge=0.0, le=100.0)]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from abm.gaming.actions import Actions
+from abm.desk.actions import Actions
+from abm.desk.view import View
 from abm.gaming.strategies.base import (
     Gain,
     Lit,
@@ -21,7 +22,6 @@ from abm.gaming.strategies.base import (
     worst_tick,
     worth_of,
 )
-from abm.gaming.view import View
 from abm.world import Array
 
 _FEW = 8

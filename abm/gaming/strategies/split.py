@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from abm.gaming.actions import Actions
+from abm.desk.actions import Actions
+from abm.desk.view import View, initial_margin
 from abm.gaming.strategies.base import Memory, Public, first_account
-from abm.gaming.view import View, initial_margin
 from abm.world import Array
 
 Count = Annotated[int, Field(ge=2, le=64)]

@@ -8,9 +8,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from abm.gaming.actions import Actions
+from abm.desk.actions import Actions
+from abm.desk.view import View
 from abm.gaming.strategies.base import Lit, Memory, Share, is_free
-from abm.gaming.view import View
 
 Cushion = Annotated[float, Field(ge=1.0, le=100.0)]
 

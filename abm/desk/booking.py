@@ -18,7 +18,7 @@ from abm import enlarge, units
 from abm import world as w
 from abm.arithmetic import fraction_of, share_of
 from abm.compiled import inlined, inner, kernel
-from abm.gaming.actions import (
+from abm.desk.actions import (
     DEPOSIT,
     MOVE,
     OPEN,

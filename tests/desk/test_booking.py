@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abm import world as w
-from abm.gaming.actions import Actions, Own, RefusedError
-from abm.gaming.booking import booked
+from abm.desk.actions import Actions, Own, RefusedError
+from abm.desk.booking import booked
 from abm.world import World
 from tests.adl.books import equity, venue
 from tests.crashes import FIRST, give

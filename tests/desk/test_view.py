@@ -12,8 +12,8 @@ from abm import genesis
 from abm import scenario as scenarios
 from abm import world as w
 from abm.adl.compose import PRESETS, compose
+from abm.desk.view import View, initial_margin
 from abm.gaming.players import Players
-from abm.gaming.view import View, initial_margin
 from abm.venue.margin import equity_of
 from abm.venue.margin import initial_margin as margin_of
 from tests import crashes

@@ -9,10 +9,9 @@ import numpy as np
 from abm import units
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError, gather
-from abm.engine import policy_table
-from abm.gaming.actions import Own
-from abm.gaming.seeing import see_markets, see_own, see_purses, see_tiers
-from abm.gaming.view import (
+from abm.desk.actions import Own
+from abm.desk.seeing import see_markets, see_own, see_purses, see_tiers
+from abm.desk.view import (
     OWN_ACCOUNT,
     OWN_POSITION,
     Fees,
@@ -21,6 +20,7 @@ from abm.gaming.view import (
     published,
     sealed,
 )
+from abm.engine import policy_table
 from abm.measures import predictability
 from abm.scenario import Scenario
 from abm.world import Array, World

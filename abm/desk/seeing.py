@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from abm.compiled import kernel
-from abm.gaming.view import OWN_ACCOUNT, OWN_POSITION, SEEN_MARKET, Purses, sealed
+from abm.desk.view import OWN_ACCOUNT, OWN_POSITION, SEEN_MARKET, Purses, sealed
 from abm.market.book import BUY, depth
 from abm.venue.margin import equity_of, initial_of, maintenance_of
 from abm.world import NONE, TIER, Array, Book, Ledger, Markets, Risk, World

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from abm.gaming.actions import (
+from abm.desk.actions import (
     MOVE,
     ORDER,
     PAY,

@@ -175,12 +175,13 @@ def _records(name: str, row: Mapping[str, Any]) -> Array:
 
 def _restore_sums(array: Array, worth: Array) -> None:
     """Fill in what `_without_sums` left out; `worth` of a lot by market, quanta."""
-    array["value"] = array["lots"] * worth[array["market"]]
+    market: Array = array["market"]
+    np.multiply(array["lots"], worth[market], out=array["value"])
     if array.dtype != CANDIDATE:
         return
     for name, total in _sums(array).items():
         array[name] += total
-    array["equity"] = array["cash"] + array["account_profit"]
+    np.add(array["cash"], array["account_profit"], out=array["equity"])
 
 
 def check(

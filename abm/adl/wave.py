@@ -413,7 +413,8 @@ def _older_gains(ledger: Ledger, candidates: Array) -> Array:
     """How much of its account's gains is older, shape (candidates, ages)."""
     if not len(ledger.ages):
         return np.zeros((len(candidates), 0), np.int64)
-    gains = np.maximum(candidates["equity"] - candidates["principal"], 0)
+    gains = np.subtract(candidates["equity"], candidates["principal"])
+    gains = np.maximum(gains, 0)
     older = np.zeros((len(candidates), len(ledger.ages)), np.int64)
     older_gains(ledger, candidates["account"].copy(), gains, older)
     return older

@@ -187,10 +187,11 @@ class Watch:
 
     def _note_fills(self, fills: Array, lot: Array) -> None:
         self.fills.append(fills)
-        value = fills["lots"] * lot
-        self.loss += int((value - fills["value"] - fills["collateral"]).sum())
-        part = np.abs(fills["lots"] / fills["held"])
-        self.had_closed += int((value - fills["cost"] * part).sum())
+        value: Array = fills["lots"] * lot
+        got = fills["value"].sum() + fills["collateral"].sum()
+        self.loss += int(value.sum() - got)
+        part = np.abs(np.divide(fills["lots"], fills["held"]))
+        self.had_closed += int((value - np.multiply(fills["cost"], part)).sum())
 
     def fate(self, run: int, engine: Engine, policy: Policy, known: Known) -> Fate:
         """What became of the account, once the run is over."""

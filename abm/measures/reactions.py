@@ -16,7 +16,7 @@ import numpy as np
 from abm.adl.record import Call
 from abm.compiled import kernel
 from abm.market.book import lots_held
-from abm.world import Array, Ledger, World
+from abm.world import Array, Ledger, World, pair_keys
 
 HORIZONS_S = (5.0, 60.0, 300.0)
 """Seconds after ADL within which trades are looked for."""
@@ -88,10 +88,7 @@ class Tracker:
         if not len(fills):
             return
         n_markets, step = len(call.wave.mark), int(world.clock[0]["step"])
-        keys, row = np.unique(
-            fills["account"].astype(np.int64) * n_markets + fills["market"],
-            return_inverse=True,
-        )
+        keys, row = np.unique(pair_keys(fills, n_markets), return_inverse=True)
         lots, notional = np.zeros((2, len(keys)), np.int64)
         np.add.at(lots, row, fills["lots"])
         np.add.at(notional, row, np.abs(fills["value"]))

@@ -23,7 +23,7 @@ from abm.montecarlo.store import SCHEMAS
 from abm.scenario import Retention, Scenario
 from abm.units import usd
 from abm.venue.liquidation import BOOK_RUNG, RUNG_NAMES, WAVE_RUNG, shortfall
-from abm.world import Array, World
+from abm.world import Array, World, pair_keys
 
 Columns = dict[str, Any]
 
@@ -329,13 +329,10 @@ def _given_before(account: Array, amount: Array) -> Array:
 def _of_fills(call: Call, rows: Array, name: str) -> Array:
     """The sum of a field of the fills of some positions in a call."""
     fills, n_markets = call.outcome.fills, len(call.wave.mark)
-    pairs, fill = np.unique(
-        fills["account"] * n_markets + fills["market"], return_inverse=True
-    )
+    pairs, fill = np.unique(pair_keys(fills, n_markets), return_inverse=True)
     total = np.zeros(len(pairs), np.int64)
     np.add.at(total, fill, fills[name])
-    asked = rows["account"] * n_markets + rows["market"]
-    return np.asarray(total[np.searchsorted(pairs, asked)])
+    return np.asarray(total[np.searchsorted(pairs, pair_keys(rows, n_markets))])
 
 
 def _audit(calls: Sequence[Call], kind: Array) -> Columns:

@@ -72,6 +72,7 @@ from abm.world.rooms import (
     copy,
     find_position,
     nbytes,
+    pair_keys,
     touch,
 )
 
@@ -133,5 +134,6 @@ __all__ = [
     "lots_out_of_balance",
     "money_missing",
     "nbytes",
+    "pair_keys",
     "touch",
 ]

@@ -150,6 +150,12 @@ def nbytes(world: World) -> int:
 # --- lookups ----------------------------------------------------------------------------
 
 
+def pair_keys(rows: Array, n_markets: int) -> Array:
+    """One number for the account and market of each row, shape (rows,)."""
+    first: Array = rows["account"].astype(np.int64)
+    return np.add(first * n_markets, rows["market"])
+
+
 @inlined_kernel
 def find_position(ledger: Ledger, account: int, market: int) -> int:
     """Slot of an account's position in a market, or `NONE`."""

@@ -131,8 +131,10 @@ def min_max_lots(
 def _lots_and_accounts(wave: Wave, payers: Payers) -> Array:
     """Quanta that a lot is worth at the mark, the account and its equity."""
     rows = wave.candidates
-    worth = np.maximum(rows["value"][payers.row] // rows["lots"][payers.row], 1)
-    account, equity = (rows[name][payers.row] for name in ("account", "equity"))
+    value, lots, account, equity = (
+        rows[name][payers.row] for name in ("value", "lots", "account", "equity")
+    )
+    worth = np.maximum(np.floor_divide(value, lots), 1)
     return np.column_stack([worth, account, equity]).astype(np.float64)
 
 

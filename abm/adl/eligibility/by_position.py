@@ -31,7 +31,7 @@ from abm.arithmetic import floor_fraction, is_less_product
 from abm.compiled import inlined, kernel
 from abm.fields import NotNegative, Positive
 from abm.units import quanta
-from abm.world import Array
+from abm.world import Array, pair_keys
 
 Profit = Literal["settlement", "mark", "any"]
 Health = Literal["any", "solvent", "sound", "not-worse"]
@@ -83,14 +83,15 @@ def _lots_left(
 ) -> Array:
     """What a cap leaves of lots, given what some calls have closed."""
     rows, row, n_markets = wave.candidates, payers.row, len(wave.mark)
-    key = rows["account"][row] * n_markets + rows["market"][row]
+    key = pair_keys(rows, n_markets)[row]
     fills = [call.outcome.fills for call in calls]
-    of = [each["account"] * n_markets + each["market"] for each in fills]
+    of = [pair_keys(each, n_markets) for each in fills]
     closed = summed(key, of, [np.abs(each["lots"]) for each in fills])
     most = share_of_each(payers.capacity + closed, share) - closed
     if value is None:
         return most
-    lot = np.maximum((wave.mark * wave.unit)[rows["market"][row]], 1)
+    market: Array = rows["market"][row]
+    lot = np.maximum((wave.mark * wave.unit)[market], 1)
     spent = summed(key, of, [np.abs(each["value"]) for each in fills])
     return np.asarray(np.minimum(most, (value - spent) // lot))
 

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from abm.desk.actions import Actions
 from abm.desk.view import View
-from abm.world import Array
+from abm.world import Array, pair_keys
 
 Memory = dict[str, Any]
 
@@ -104,7 +104,7 @@ def gain_of(positions: Array) -> Array:
 def lots_held(view: View, account: Array, market: Array) -> Array:
     """Signed lots that some own accounts hold in some markets, 0 where none."""
     held, count = view.positions, len(view.markets)
-    key = held["account"] * count + held["market"]
+    key = pair_keys(held, count)
     order = np.argsort(key)
     wanted = np.asarray(account * count + market)
     if not len(key):

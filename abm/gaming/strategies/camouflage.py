@@ -73,7 +73,8 @@ class Camouflage(Public):
         """Hedge whoever has gained enough and is not hedged yet."""
         marks = remember(view, memory, "marks", view.markets["mark"], self.window_s)
         here, actions = view.accounts[first_account(view)], Actions()
-        longs, shorts = ((here["notional"] + sign * here["net"]) // 2 for sign in (1, -1))
+        gross, net = here["notional"], here["net"]
+        longs, shorts = np.add(gross, net) // 2, np.subtract(gross, net) // 2
         lacking = np.abs(longs - shorts) - np.floor(
             _JUST_BELOW * self.net * np.maximum(longs, shorts)
         ).astype(np.int64)

@@ -20,7 +20,7 @@ from abm.gaming.strategies.base import (
     within_depth,
     worst_tick,
 )
-from abm.world import Array
+from abm.world import Array, pair_keys
 
 _PATIENCE_S = 30.0
 """How long it tries to open again what it has closed."""
@@ -99,7 +99,7 @@ class ResetEntry(Lit):
         lots = np.where(np.sign(lots) == np.sign(owed["lots"]), lots, 0)
         still = (lots != 0) & (until_s > view.now_s)
         count = len(view.markets)
-        key, known = (rows["account"] * count + rows["market"] for rows in (reset, owed))
+        key, known = (pair_keys(rows, count) for rows in (reset, owed))
         reset = reset[~np.isin(key, known[still])]
         until = np.full(len(reset), view.now_s + _PATIENCE_S)
         memory["owed"] = (

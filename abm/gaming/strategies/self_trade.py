@@ -69,7 +69,8 @@ class SelfTrade(Public):
         moving = is_moving(view, memory, self.move, self.window_s)
         actions = Actions()
         largest = _largest(view)
-        largest = largest[moving[largest["market"]]]
+        market: Array = largest["market"]
+        largest = largest[moving[market]]
         row = view.markets[largest["market"]]
         wide = (row["bid"] >= 1) & (row["ask"] > row["bid"] + 1)
         self._prepare(view, memory, actions, largest[wide])
@@ -146,5 +147,6 @@ def _held(view: View, row: Array, market: Array) -> Array:
     count = len(view.markets)
     lots = np.zeros(len(view.accounts) * count, np.int64)
     held = view.positions
-    lots[held["row"] * count + held["market"]] = held["lots"]
+    key = np.add(held["row"] * count, held["market"])
+    lots[key] = held["lots"]
     return np.asarray(lots[row * count + market])

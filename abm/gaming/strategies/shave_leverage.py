@@ -69,7 +69,8 @@ class ShaveLeverage(Public):
         here, held = view.accounts[first_account(view)], view.positions
         mine = view.accounts["is_first"][held["row"]] == 1
         alarmed = np.zeros(view.traders, bool)
-        alarmed[held["owner"][mine & moving[held["market"]]]] = True
+        market, owner = held["market"], held["owner"]
+        alarmed[owner[mine & moving[market]]] = True
         more = np.where(alarmed, self._lacking(here, added), 0)
         less = np.where(~alarmed, np.minimum(added, here["free"]), 0)
         less = np.where(here["is_liquidated"] == 1, 0, less)

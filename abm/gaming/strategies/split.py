@@ -56,7 +56,8 @@ class Split(Public):
         """Split whoever has not yet and can."""
         done = memory.setdefault("done", np.zeros(view.traders, bool))
         here = view.accounts[first_account(view)]
-        held = view.positions[view.accounts["is_first"][view.positions["row"]] == 1]
+        row: Array = view.positions["row"]
+        held = view.positions[view.accounts["is_first"][row] == 1]
         part = np.sign(held["lots"]) * (np.abs(held["lots"]) // self.accounts)
         can = ~done & (here["is_liquidated"] == 0) & (here["cash"] > 0)
         can &= np.bincount(held["owner"], part != 0, view.traders) > 0

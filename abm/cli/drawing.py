@@ -22,7 +22,7 @@ def load_plotting_ahead() -> None:
     """
     if (os.cpu_count() or 1) < 2:
         return
-    forkserver.set_forkserver_preload(["analysis.figures"])
+    forkserver.set_forkserver_preload(["__main__", "analysis.figures"])
     # While it loads, Ctrl-C is for this process alone.
     ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

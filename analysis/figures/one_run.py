@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
+from matplotlib.transforms import ScaledTranslation
 
 from abm.montecarlo.store import Batch
 from analysis import notation, style
@@ -59,9 +62,20 @@ def draw_one_run(batch: Batch, run: int | None = None, policy: str | None = None
     last = axes[-1, 0]
     last.set_xlim(0.0, told.duration_s)
     style.time_axis(last.xaxis, told.duration_s)
-    figure.align_ylabels()
+    _align_labels(figure, axes[:, 0])
     style.finish(figure, f"{style.about(batch)} Run {number} has seed {told.seed}{why}.")
     return figure
+
+
+_LABEL_LEFT = 50.0
+"""Points from the left of a panel to the label of its axis: past the longest tick."""
+
+
+def _align_labels(figure: Figure, panels: Sequence[Axes]) -> None:
+    """Put the labels below each other; to have them measure each other is slow."""
+    left = ScaledTranslation(-_LABEL_LEFT / 72.0, 0.0, figure.dpi_scale_trans)
+    for panel in panels:
+        panel.yaxis.set_label_coords(0.0, 0.5, transform=panel.transAxes + left)
 
 
 def choose_run(batch: Batch, policy: str) -> tuple[int | None, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from abm.montecarlo.store import SCHEMAS, Batch
-from analysis import intervals
+from analysis import counterfactuals, intervals
 
 
 @dataclass(frozen=True)
@@ -206,6 +206,11 @@ class Told:
         return found.num_rows > 0 and all(
             found[name].null_count < found.num_rows for name in columns
         )
+
+    @cached_property
+    def fixed_path(self) -> pd.DataFrame:
+        """See :func:`analysis.counterfactuals.fixed_path`."""
+        return counterfactuals.fixed_path(self.batch)
 
     @cached_property
     def measures(self) -> list[Measure]:

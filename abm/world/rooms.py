@@ -151,7 +151,7 @@ def nbytes(world: World) -> int:
 
 
 def pair_keys(rows: Array, n_markets: int) -> Array:
-    """One number for the account and market of each row, shape (rows,)."""
+    """``account * n_markets + market`` of each row, int64, shape (rows,)."""
     first: Array = rows["account"].astype(np.int64)
     return np.add(first * n_markets, rows["market"])
 

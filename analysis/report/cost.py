@@ -9,7 +9,6 @@ from analysis import notation
 from analysis.counterfactuals import (
     against_forks,
     discounted_overshoots,
-    fixed_path,
     markouts,
 )
 from analysis.figures.curves import draw_curves
@@ -27,7 +26,7 @@ def later(told: Told, _: Lazy) -> Answer:
     question = "What did being closed cost, at later prices?"
     if not told.has("horizons", "haircut_usd"):
         return Missing(question, "no policy closed anything that was valued later")
-    rows = fixed_path(told.batch)
+    rows = told.fixed_path
     found = {name: _by_horizon(rows, name) for name in ("haircut_usd", "net_usd")}
     names = [p for p in told.policies if p in found["net_usd"].index.unique("policy")]
     titles = {"net_usd": "Lost and gained, all accounts together",

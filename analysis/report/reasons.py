@@ -8,13 +8,10 @@ from typing import Any
 import pandas as pd
 
 from analysis import intervals, notation
-from analysis.counterfactuals import fixed_path
 from analysis.measures import Told
 from analysis.payers import Payers
 from analysis.report import words
 from analysis.report.asked import Lazy
-
-_MOST_TOLD = 4
 
 _PRICES = {
     "bankruptcy": "the price at which the bankrupt has nothing left",
@@ -72,8 +69,8 @@ def _by(told: Told, part: str) -> dict[str, list[str]]:
 def _under(values: pd.Series, names: list[str], write: Callable[[float], str]) -> str:
     """``1.2% under one and 3.4% under other``, of the first few that are known."""
     known = [name for name in names if name in values.index and pd.notna(values[name])]
-    said = [f"{write(values[name])} under {name}" for name in known[:_MOST_TOLD]]
-    rest = len(known) - _MOST_TOLD
+    said = [f"{write(values[name])} under {name}" for name in known[: words.MOST_NAMED]]
+    rest = len(known) - words.MOST_NAMED
     return f"{notation.listing(said)}{f' ({rest} more not told)' if rest > 0 else ''}"
 
 
@@ -200,7 +197,7 @@ def _worst_of_profit(told: Told, _: Lazy) -> str:
 def _first_in(told: Told, queues: list[str]) -> str:
     """By which score the first few queues go."""
     by: dict[str, list[str]] = {}
-    for name in queues[:_MOST_TOLD]:
+    for name in queues[: words.MOST_NAMED]:
         allocation = parts(told)[name]["allocation"]
         score = allocation.get("score") if isinstance(allocation, dict) else None
         by.setdefault(_SCORES.get(rule(score), ""), []).append(name)
@@ -268,7 +265,7 @@ def _haircuts(told: Told, _: Lazy) -> str:
 
 def _of_closed(told: Told, at: Mapping[str, list[str]]) -> str:
     """How much of what it closed the haircuts of each rule were, of the first few rules."""
-    names = [name for found in at.values() for name in found][:_MOST_TOLD]
+    names = [name for found in at.values() for name in found][: words.MOST_NAMED]
     given, closed = (
         told.values(column)[names].sum() for column in ("haircut_usd", "adl_notional_usd")
     )
@@ -286,7 +283,7 @@ def _by_later_prices(told: Told) -> str:
     """What those hit had lost once prices had gone on, under the first few rules."""
     if not told.has("horizons", "haircut_usd"):
         return ""
-    rows = fixed_path(told.batch)
+    rows = told.fixed_path
     last = float(rows["horizon_s"].max())
     lost = rows[rows["horizon_s"] == last].set_index("policy")["net_usd"]
     said = _under(lost, told.hitting, notation.usd)
@@ -358,7 +355,7 @@ def _value_of_leavers(told: Told) -> str:
     said = [
         f"{notation.share(of_all[name])} of all accounts and "
         f"{notation.share(of_value[name])} of all value under {name}"
-        for name in told.hitting[:_MOST_TOLD]
+        for name in told.hitting[: words.MOST_NAMED]
         if name in of_all.index
     ]
     return f" They are {notation.listing(said)}{_of_the_large(told)}." if said else ""

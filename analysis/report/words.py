@@ -11,7 +11,8 @@ from analysis import notation
 from analysis.intervals import Difference
 from analysis.measures import Measure, Told, against, sum_up
 
-_MOST_NAMED = 4
+MOST_NAMED = 4
+"""Policies that a sentence names one by one at most."""
 
 
 def mean(row: pd.Series, unit: str) -> str:
@@ -94,7 +95,7 @@ def _groups(apart: dict[str, Difference], best: str) -> dict[str, list[str]]:
 def _close(apart: dict[str, Difference], measure: Measure) -> str:
     """From which policies the best cannot be told, and how far they may be apart."""
     told = f"It cannot be told apart from {names(list(apart))}: the paired interval"
-    if len(apart) > _MOST_NAMED:
+    if len(apart) > MOST_NAMED:
         return f"{told}s hold zero."
     write = notation.apart_writer(measure.unit)
     said = [
@@ -114,7 +115,7 @@ def _apart(apart: dict[str, Difference], measure: Measure, low: bool) -> str:
     for name, one in apart.items():
         ends = sorted((abs(one.low), abs(one.high)))
         told[name] = bracketed(abs(one.mean), *ends, write)
-    if len(apart) <= _MOST_NAMED:
+    if len(apart) <= MOST_NAMED:
         parts = [f"{notation.policy(name)} by {said}" for name, said in told.items()]
         return f"It is clearly {how} under {notation.listing(parts)}."
     last = max(apart, key=lambda name: abs(apart[name].mean))
@@ -133,6 +134,6 @@ def among(told: Told) -> str:
 def names(policies: list[str]) -> str:
     """A list of policies in words, the first few if they are many."""
     said = [notation.policy(name) for name in policies]
-    if len(said) <= 2 * _MOST_NAMED:
+    if len(said) <= 2 * MOST_NAMED:
         return notation.listing(said)
-    return f"{', '.join(said[:_MOST_NAMED])} and {len(said) - _MOST_NAMED} others"
+    return f"{', '.join(said[:MOST_NAMED])} and {len(said) - MOST_NAMED} others"

@@ -94,7 +94,7 @@ def uncovered(need: int, capacity: Array, cap: float = 1.0) -> int:
     if cap >= 1.0:
         return max(0, need - int(capacity.sum()))
     most = capacity // 2 if cap == HALF else np.floor(capacity * np.longdouble(cap))
-    return max(0, need - int(most.astype(np.int64).sum()))
+    return max(0, need - int(most.astype(np.int64, copy=False).sum()))
 
 
 def least_of_top(need: int, capacity: Array, worth: Array, top: int) -> int:
@@ -197,6 +197,8 @@ def least_payers(need: int, capacity: Array) -> int:
     """
     if need <= 0:
         return 0
+    if need <= capacity.max(initial=0):
+        return 1
     falling = np.sort(capacity[capacity > 0])[::-1]
     enough = int(np.searchsorted(np.cumsum(falling), need)) + 1
     return min(enough, len(falling))
@@ -298,7 +300,7 @@ def groups_of(wave: Wave, decision: Decision, need_group: Array) -> list[Group]:
     of_group, nobody = payers.by_group(), np.zeros(0, np.int64)
     account = wave.candidates["account"][payers.row]
     found = []
-    for group in np.unique(need_group).tolist():
+    for group in np.flatnonzero(np.bincount(need_group)).tolist():
         row = of_group.get(group, nobody)
         need = int(decision.need[need_group == group].sum())
         capacity, worth = payers.capacity[row], payers.worth[row]

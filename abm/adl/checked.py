@@ -141,13 +141,6 @@ def _lie_within(values: Array, end: int) -> bool:
     return len(values) == 0 or bool(values.min() >= 0 and values.max() < end)
 
 
-def _repeats(values: Array, end: int) -> bool:
-    """Whether any of some values below an end is there twice."""
-    seen = np.zeros(end, bool)
-    seen[values] = True
-    return int(np.count_nonzero(seen)) < len(values)
-
-
 def _check_lots(wave: Wave, row: Array, group: Array, capacity: Array) -> None:
     wrong = _wrong_lots(wave.candidates, row, group, capacity)
     if wrong >= 0:
@@ -193,12 +186,29 @@ def _check_cash(wave: Wave, row: Array, group: Array, capacity: Array) -> None:
     rows = wave.candidates
     if group.any():
         raise RefusedError("gave a group other than 0, which is that of cash")
-    account = rows["account"][row]
-    if _repeats(account, int(account.max(initial=-1)) + 1):
-        raise RefusedError("gave an account twice")
-    profit = rows["account_profit"][row] - rows["given"][row]
-    if (capacity > np.maximum(rows["equity"][row], profit).clip(min=0)).any():
-        raise RefusedError("gave more capacity than an account has")
+    seen = np.zeros(int(rows["account"].max(initial=-1)) + 1, bool)
+    wrong = _wrong_cash(rows, row, capacity, seen)
+    if wrong >= 0:
+        raise RefusedError(_WRONG_CASH[wrong])
+
+
+_WRONG_CASH = ("gave an account twice", "gave more capacity than an account has")
+
+
+@kernel
+def _wrong_cash(rows: Array, row: Array, capacity: Array, seen: Array) -> int:
+    """Which of `_WRONG_CASH` the first wrong payer is, -1 if there is none.
+
+    `seen` is false for each account.
+    """
+    for i in range(row.shape[0]):
+        own = rows[row[i]]
+        if seen[own.account]:
+            return 0
+        seen[own.account] = True
+        if capacity[i] > max(own.equity, own.account_profit - own.given, 0):
+            return 1
+    return -1
 
 
 # --- amounts ----------------------------------------------------------------------------

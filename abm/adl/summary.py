@@ -14,6 +14,7 @@ from abm.adl.bounds import Bounds
 from abm.adl.policy import Policy
 from abm.adl.record import Call, Payers
 from abm.adl.wave import CANDIDATE
+from abm.compiled import kernel
 from abm.world import Array
 
 PAID = np.dtype(
@@ -80,8 +81,7 @@ def in_brief(call: Call, policy: Policy) -> Call:
     paid = np.flatnonzero(decision.amounts)
     row = decision.payers.row[paid]
     candidates = np.empty(len(row), PAID)
-    for name in PAID.names or ():
-        candidates[name] = call.wave.candidates[name][row]
+    _keep(call.wave.candidates, row, candidates)
     payers = Payers(
         np.arange(len(paid)), _NOTHING, decision.payers.capacity[paid], _NOTHING
     )
@@ -96,6 +96,20 @@ def in_brief(call: Call, policy: Policy) -> Call:
         outcome=replace(call.outcome, decision=brief),
         summary=summary,
     )
+
+
+@kernel
+def _keep(candidates: Array, row: Array, kept: Array) -> None:
+    """Copy what is kept of some candidates."""
+    for i in range(row.shape[0]):
+        own = candidates[row[i]]
+        kept[i].account = own.account
+        kept[i].market = own.market
+        kept[i].lots = own.lots
+        kept[i].cost = own.cost
+        kept[i].value = own.value
+        kept[i].equity = own.equity
+        kept[i].principal = own.principal
 
 
 def _capacity(call: Call, *, in_contracts: bool) -> int:

@@ -194,11 +194,13 @@ def _name_groups(rows: Array, groups: Array) -> None:
 @kernel
 def _gather(
     ledger: Ledger, risk: Risk, markets: Markets, everywhere: bool, short: Array,
-    bankrupt: Array, sides: Array, candidates: Array,
+    bankrupt: Array, sides: Array, candidates: Array, first: Array,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Write down who is short, their positions and who could pay; return how many."""
     count, n_bankrupt = _gather_short(ledger, risk, markets, short, bankrupt, sides)
-    found = _gather_candidates(ledger, risk, markets, sides, everywhere, candidates)
+    found = _gather_candidates(
+        ledger, risk, markets, sides, everywhere, candidates, first
+    )
     return count, n_bankrupt, found
 
 
@@ -285,9 +287,12 @@ def _gather_bankrupt(
 @inner
 def _gather_candidates(
     ledger: Ledger, risk: Risk, markets: Markets, sides: Array, everywhere: bool,
-    rows: Array,
+    rows: Array, first: Array,
 ) -> int:  # fmt: skip
-    """Positions against the bankrupt sides (or everywhere) of solvent accounts."""
+    """Positions against the bankrupt sides (or everywhere) of solvent accounts.
+
+    `first` becomes the first row of each account that has any; it begins as `NONE`.
+    """
     found = 0
     unseen = ledger.pots[0].used_positions
     for slot in range(ledger.positions.shape[0]):
@@ -304,9 +309,13 @@ def _gather_candidates(
         if owner.kind == BACKSTOP or owner.kind == INSURANCE:
             continue
         row = rows[found]
-        _fill(ledger, risk, markets, owner, slot, row)
-        if row.equity <= 0:
-            continue
+        if first[position.account] == NONE:
+            _fill(ledger, risk, markets, owner, slot, row)
+            if row.equity <= 0:
+                continue
+            first[position.account] = found
+        else:
+            _fill_again(risk, markets, rows[first[position.account]], position, row)
         row.position = slot
         row.account = position.account
         row.market = position.market
@@ -354,6 +363,24 @@ def _fill(
     row.at_bottom = owner.at_bottom
 
 
+@inlined
+def _fill_again(risk: Risk, markets: Markets, of_account: Any, position: Any, row: Any) -> None:
+    """Write down an account that has a row already, and another of its positions."""
+    spec = markets.specs[position.market]
+    row.value = position.lots * markets.state[position.market].mark * spec.unit
+    row.own_initial, row.own_maintenance = margins_of(risk.tiers, spec, abs(row.value))
+    row.equity = of_account.equity
+    row.cash = of_account.cash
+    row.principal = of_account.principal
+    row.given = of_account.given
+    row.account_notional = of_account.account_notional
+    row.account_net = of_account.account_net
+    row.account_profit = of_account.account_profit
+    row.maintenance = of_account.maintenance
+    row.initial = of_account.initial
+    row.at_bottom = of_account.at_bottom
+
+
 @kernel
 def _fund(ledger: Ledger, risk: Risk, markets: Markets) -> tuple[int, int, bool, int]:
     """The fund's equity and rolling peak, whether an alarm is on, and what it defends."""
@@ -376,8 +403,9 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
     bankrupt = np.empty(int(pots["used_positions"]), BANKRUPT)
     candidates = np.empty(len(bankrupt) + 1, CANDIDATE)
     sides = np.zeros((2, len(markets.specs)), np.int8)
+    first = np.full(len(ledger.accounts), NONE, np.int32)
     count, n_bankrupt, n_candidates = _gather(
-        ledger, risk, markets, everywhere, short, bankrupt, sides, candidates
+        ledger, risk, markets, everywhere, short, bankrupt, sides, candidates, first
     )
     accounts, deficits, debt_market, debt_side = short[:, :count]
     candidates = candidates[:n_candidates]

@@ -17,6 +17,7 @@ from abm.adl import bounds
 from abm.adl.policy import Policy
 from abm.adl.record import Call, Payers
 from abm.adl.wave import Wave
+from abm.compiled import kernel
 from abm.measures import fairness
 from abm.world import NONE, Array
 
@@ -143,40 +144,50 @@ def _by_account(account: Array, amount: Array) -> tuple[Array, Array]:
 
 def _means(candidates: Array) -> tuple[int, int]:
     """Profits and equity of the candidates' accounts, each account once."""
-    account = candidates["account"]
-    place = np.arange(len(account))
-    last = np.empty(int(account.max(initial=-1)) + 1, np.int64)
-    last[account] = place
-    once = last[account] == place
-    profits = np.maximum(candidates["account_profit"][once], 0)
-    return int(profits.sum()), int(candidates["equity"][once].sum())
+    seen = np.zeros(int(candidates["account"].max(initial=-1)) + 1, bool)
+    profits, equity = _sums_of_accounts(candidates, seen)
+    return int(profits), int(equity)
+
+
+@kernel
+def _sums_of_accounts(candidates: Array, seen: Array) -> tuple[int, int]:
+    """Profits and equity; `seen[account]` is set for each account that was counted."""
+    profits = 0
+    equity = 0
+    for i in range(candidates.shape[0]):
+        row = candidates[i]
+        if not seen[row.account]:
+            seen[row.account] = True
+            profits += max(row.account_profit, 0)
+            equity += row.equity
+    return profits, equity
 
 
 def _survivors(call: Call, accounts: Array, endowment: Array) -> Array:
     """What each account has left after what it lost, never below zero."""
     taken = taken_by(call)
-    lost = np.zeros(len(accounts), np.int64)
-    loss = taken.losses(call.wave.mark * call.wave.unit)
-    np.add.at(lost, np.searchsorted(accounts, taken.account), loss)
-    return np.asarray(np.maximum(endowment - np.maximum(lost, 0), 0))
+    lost = np.zeros(int(accounts[-1]) + 1, np.int64)
+    np.add.at(lost, taken.account, taken.losses(call.wave.mark * call.wave.unit))
+    return np.asarray(np.maximum(endowment - np.maximum(lost[accounts], 0), 0))
 
 
 def _given(found: Burden, payers: Payers, amounts: Array) -> Burden:
     """With what was given in the units of the bounds: all, forced, by the largest."""
-    worth = payers.worth / np.maximum(payers.capacity, 1)
+    units = np.maximum(payers.capacity, 1)
+    worth, share = payers.worth / units, amounts / units
     given = amounts * worth
     forced, tops = 0.0, [0.0] * 3
     for members in payers.by_group().values():
         capacity, taken = payers.capacity[members], amounts[members]
-        if not taken.any():
+        if (raised := int(taken.sum())) == 0:
             continue
-        least = fairness.least_pain(capacity, float(taken.sum()))
-        forced += float((np.minimum(least, taken) * worth[members]).sum())
+        if raised > int(capacity.sum() - capacity.max()):
+            least = fairness.least_pain(capacity, float(raised))
+            forced += float((np.minimum(least, taken) * worth[members]).sum())
         counts = bounds.tops_of(len(members))
         falling = given[members[bounds.largest(capacity, max(counts))]]
         for i, top in enumerate(counts):
             tops[i] += float(falling[:top].sum())
-    share = amounts / np.maximum(payers.capacity, 1)
     return found._replace(
         given=float(given.sum()),
         forced=forced,

@@ -156,20 +156,29 @@ def _fixed(
     accounts = int(np.count_nonzero(np.bincount(every.account)))
     per_lot = calls[0].wave.unit[every.market]
     needs = usd(measured.needed_at(calls, np.stack(list(marks.values()), axis=1)))
+    if every.lots.any():
+        costs = [_cost(every, m[call, every.market] * per_lot) for m in marks.values()]
+    else:
+        # Cash is worth the same at any mark.
+        costs = [_cost(every, per_lot)] * len(marks)
     found = {}
-    for (step, mark), needed in zip(marks.items(), needs.tolist(), strict=True):
-        loss = every.lots * (mark[call, every.market] * per_lot) - every.got
-        haircut = usd(counterfactual.production_haircut(every.account, loss))
+    for step, cost, needed in zip(marks, costs, needs.tolist(), strict=True):
         regrets = measured.regret_of(wave, needed)
         found[step] = {
             "accounts": accounts,
-            "haircut_usd": haircut,
-            "net_usd": usd(counterfactual.net_haircut(loss)),
+            **cost,
             "needed_usd": needed,
-            "overshoot_usd": counterfactual.overshoot(haircut, needed),
+            "overshoot_usd": counterfactual.overshoot(cost["haircut_usd"], needed),
             **{f"{name}_usd": value for name, value in regrets.items()},
         }
     return found
+
+
+def _cost(taken: Taken, worth: Array) -> Row:
+    """What was taken had cost where a lot of each entry is worth that many quanta."""
+    loss = taken.lots * worth - taken.got
+    haircut = counterfactual.production_haircut(taken.account, loss)
+    return {"haircut_usd": usd(haircut), "net_usd": usd(counterfactual.net_haircut(loss))}
 
 
 def columns_of(case: Case, fork: Lookout | None, unit: Array) -> Columns:

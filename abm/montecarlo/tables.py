@@ -150,7 +150,9 @@ def of_calls(
     haircuts = _haircuts(calls, policy, kind)
     waves = _waves(calls, policy, haircuts)
     return {
-        "adl_fills": _stack([_fills(call, names, kind) for call in calls]),
+        "adl_fills": _stack(
+            [_fills(call, names, kind) for call in calls if len(call.outcome.fills)]
+        ),
         "haircuts": haircuts,
         "waves": waves | measured.of_waves(calls, burdens, waves, haircuts),
     }
@@ -281,13 +283,13 @@ def _by_account(calls: Sequence[Call], policy: Policy, accounts: int) -> Columns
             continue
         paid = _paid(call, policy)
         account, amount, capacity = paid["account"], paid["amount_quanta"], paid["capacity"]
-        each, first, _ = each_once(account)
-        fresh = ~is_hit[each]
+        fresh = np.flatnonzero(~is_hit[account])
+        each, first, _ = each_once(account[fresh])
         for name, column in when_hit.items():
-            column[each[fresh]] = paid[name][first[fresh]]
+            column[each] = paid[name][fresh[first]]
         is_hit[each] = True
         before = given[account]
-        if len(each) < len(account):
+        if policy.stages[call.outcome.decision.stage].settlement.medium != "cash":
             before += _given_before(account, amount)
         np.maximum.at(most, account, capacity + before)
         np.add.at(total, account, capacity)

@@ -59,6 +59,10 @@ VENUES = (
 """Venues' documented rules that close positions."""
 
 FEW, MANY, RUNS = 16, 48, 1_000
+LOOK_S, MEMORY_S = 0.25, 2.0
+"""Seconds between two looks at a batch, and at its memory: that holds up what is measured,
+since pages are counted under a lock."""
+
 LIMIT_MIN, LIMIT_BYTES = 15.0, 3e9
 STEPS, CROWD, MODELS = 300, 1_000, 12
 
@@ -89,26 +93,45 @@ def batch_cost(runs: int, workers: int) -> Cost:
         child = psutil.Popen(command, stdout=subprocess.DEVNULL)
         peak = driver = 0
         used: dict[int, float] = {}
+        due = begun
         while child.poll() is None:
-            memory = _look_at(child, used)
-            driver = max(driver, memory.get(child.pid, 0))
-            peak = max(peak, sum(memory.values()))
-            time.sleep(0.25)
+            processes = _processes(child)
+            used |= _times(processes)
+            if time.monotonic() >= due:
+                memory = _memory(processes)
+                driver = max(driver, memory.get(child.pid, 0))
+                peak = max(peak, sum(memory.values()))
+                due = time.monotonic() + MEMORY_S
+            time.sleep(LOOK_S)
         if child.returncode:
             raise RuntimeError(f"adl run ended with {child.returncode}")
         return Cost(time.monotonic() - begun, sum(used.values()), peak, driver)
 
 
-def _look_at(root: psutil.Process, used: dict[int, float]) -> dict[int, int]:
-    """Bytes of a process and all below it; `used` is told their processor time so far."""
-    memory = {}
+def _processes(root: psutil.Process) -> list[psutil.Process]:
+    """A process and all below it."""
     with suppress(psutil.NoSuchProcess):
-        for process in [root, *root.children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess):
-                times = process.cpu_times()
-                used[process.pid] = times.user + times.system
-                memory[process.pid] = process.memory_full_info().pss
-    return memory
+        return [root, *root.children(recursive=True)]
+    return []
+
+
+def _times(processes: list[psutil.Process]) -> dict[int, float]:
+    """Seconds of processor time of each so far."""
+    found = {}
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            found[process.pid] = times.user + times.system
+    return found
+
+
+def _memory(processes: list[psutil.Process]) -> dict[int, int]:
+    """Bytes of each, shared pages counted once."""
+    found = {}
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            found[process.pid] = process.memory_full_info().pss
+    return found
 
 
 def batches() -> list[Row]:

@@ -19,7 +19,7 @@ from abm.adl.compose import complete, compose
 from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.summary import in_brief
-from abm.adl.wave import gather
+from abm.adl.wave import Wave, gather
 from abm.compiled import inner, kernel
 from abm.scenario import Scenario
 from abm.traders.habits import note_hit
@@ -372,7 +372,7 @@ class Engine:
         """Ask the policy, book its answer, and tell those whom it hit."""
         if self.record.calls and not self.keep_whole:
             self.record.calls[-1] = in_brief(self.record.calls[-1], self.policy)
-        wave = gather(self.world, self._wave_number(), self.policy.looks_everywhere)
+        wave = self._gather()
         if self.players is not None and self._is_first:
             self.players.called(self.world)
         before = wave.total_deficit
@@ -386,6 +386,12 @@ class Engine:
             w.check(self.world)
         if self.watcher is not None:
             self.watcher.answered(self.world, call)
+
+    def _gather(self) -> Wave:
+        """The wave; who could pay is told even of a rule that asks nobody if calls are kept."""
+        policy, number = self.policy, self._wave_number()
+        asks = policy.asks or self.keep_whole
+        return gather(self.world, number, policy.looks_everywhere, asks)
 
     def _wave_number(self) -> int:
         if not self.record.calls:

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,12 +97,15 @@ def torture(
         # between and within blocks, and the batch outlives them all.
         span = first + (time.monotonic() - begun - first) / kills
         done = hit = 0
-        blocks = listed(whole)
+        equal, blocks = True, listed(whole)
         while done < kills:
             child = begin(killed, workers, config, overrides)
             try:
                 child.wait(timeout=moments.uniform(0.0, span))
-                break
+                # It came to its end before all kills were done: on with another.
+                equal &= contents(killed) == contents(whole)
+                shutil.rmtree(killed)
+                continue
             except subprocess.TimeoutExpired:
                 kill(child)
                 done += 1
@@ -110,7 +114,7 @@ def torture(
             hit += 0 < len(now) < len(blocks)
             print(f"kill {done:3}: {len(now)} of {len(blocks)} blocks whole", flush=True)
         begin(killed, workers, config, overrides).wait()
-        return hit, contents(killed) == contents(whole)
+        return hit, equal and contents(killed) == contents(whole)
 
 
 def main() -> None:

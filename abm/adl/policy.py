@@ -57,6 +57,11 @@ class Policy:
         return (self, *(self.fallback.stages if self.fallback else ()))
 
     @property
+    def asks(self) -> bool:
+        """Whether anybody may ever be asked."""
+        return not all(isinstance(stage.trigger, Never) for stage in self.stages)
+
+    @property
     def looks_everywhere(self) -> bool:
         """Whether all positions are candidates: cash may come from any market.
 

@@ -193,14 +193,16 @@ def _name_groups(rows: Array, groups: Array) -> None:
 
 @kernel
 def _gather(
-    ledger: Ledger, risk: Risk, markets: Markets, everywhere: bool, short: Array,
-    bankrupt: Array, sides: Array, candidates: Array, first: Array,
+    ledger: Ledger, risk: Risk, markets: Markets, everywhere: bool, asks: bool,
+    short: Array, bankrupt: Array, sides: Array, candidates: Array, first: Array,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Write down who is short, their positions and who could pay; return how many."""
     count, n_bankrupt = _gather_short(ledger, risk, markets, short, bankrupt, sides)
-    found = _gather_candidates(
-        ledger, risk, markets, sides, everywhere, candidates, first
-    )
+    found = 0
+    if asks:
+        found = _gather_candidates(
+            ledger, risk, markets, sides, everywhere, candidates, first
+        )
     return count, n_bankrupt, found
 
 
@@ -364,7 +366,9 @@ def _fill(
 
 
 @inlined
-def _fill_again(risk: Risk, markets: Markets, of_account: Any, position: Any, row: Any) -> None:
+def _fill_again(
+    risk: Risk, markets: Markets, of_account: Any, position: Any, row: Any
+) -> None:
     """Write down an account that has a row already, and another of its positions."""
     spec = markets.specs[position.market]
     row.value = position.lots * markets.state[position.market].mark * spec.unit
@@ -388,7 +392,7 @@ def _fund(ledger: Ledger, risk: Risk, markets: Markets) -> tuple[int, int, bool,
     return equity, rolling_peak(risk), is_alarmed(risk), defended(risk)
 
 
-def gather(world: World, number: int, everywhere: bool) -> Wave:
+def gather(world: World, number: int, everywhere: bool, asks: bool = True) -> Wave:
     """Build the wave that the world is in.
 
     Parameters
@@ -396,6 +400,8 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
     everywhere : bool
         Whether positions of all markets and sides are candidates, or only those that
         stand against a bankrupt position.
+    asks : bool
+        Whether anybody may be asked; if not, there are no candidates.
     """
     ledger, risk, markets = world.ledger, world.risk, world.markets
     short = np.empty((4, int(risk.watch[0]["n"]) + 2), np.int64)
@@ -405,7 +411,7 @@ def gather(world: World, number: int, everywhere: bool) -> Wave:
     sides = np.zeros((2, len(markets.specs)), np.int8)
     first = np.full(len(ledger.accounts), NONE, np.int32)
     count, n_bankrupt, n_candidates = _gather(
-        ledger, risk, markets, everywhere, short, bankrupt, sides, candidates, first
+        ledger, risk, markets, everywhere, asks, short, bankrupt, sides, candidates, first
     )
     accounts, deficits, debt_market, debt_side = short[:, :count]
     candidates = candidates[:n_candidates]

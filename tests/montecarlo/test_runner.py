@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,12 @@ def plan(*more: str) -> Plan:
 def contents(folder: Path) -> dict[str, bytes]:
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def blocks_of(folder: Path) -> int:
+    """Blocks that the manifest names; -1 before there is one."""
+    path = folder / "manifest.json"
+    return len(json.loads(path.read_text())["blocks"]) if path.exists() else -1
 
 
 @pytest.fixture(scope="module")
@@ -60,22 +67,21 @@ def test_a_batch_killed_again_and_again_ends_byte_for_byte_like_one_that_was_not
 ):
     folder = tmp_path / "killed"
     moments = random.Random(5)
-    kills = 0
-    while kills < 3:
+    left = []
+    for least in (0, 1, 2, 3):
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, folder, MINIMAL, *PLAN], start_new_session=True
         )
-        while not (folder / "manifest.json").exists() and child.poll() is None:
-            time.sleep(0.02)
-        try:
-            child.wait(timeout=moments.uniform(0.0, 1.2))
-            break
-        except subprocess.TimeoutExpired:
+        while blocks_of(folder) < least and child.poll() is None:
+            time.sleep(0.005)
+        time.sleep(moments.uniform(0.0, 0.1))
+        with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-            kills += 1
+        child.wait()
+        left.append(blocks_of(folder))
     resume_batch(folder, workers=1, quiet=True)
-    assert kills > 0
+    # A busy machine may let one of them come to its end; not all of them.
+    assert any(0 < blocks < blocks_of(whole) for blocks in left), left
     assert contents(folder) == contents(whole)
 
 

@@ -388,7 +388,7 @@ class Engine:
             self.watcher.answered(self.world, call)
 
     def _gather(self) -> Wave:
-        """The wave; who could pay is told even of a rule that asks nobody if calls are kept."""
+        """The wave, with who could pay unless nobody is asked and calls are not kept."""
         policy, number = self.policy, self._wave_number()
         asks = policy.asks or self.keep_whole
         return gather(self.world, number, policy.looks_everywhere, asks)

@@ -127,8 +127,10 @@ def warm_up_adl() -> None:
     from abm.adl.answers import build
     from abm.adl.compose import PRESETS, compose
     from abm.adl.record import Payers
+    from abm.adl.summary import in_brief
     from abm.adl.wave import gather
     from abm.engine import Engine
+    from abm.measures.burden import means_of
     from abm.venue.gains import keep_ages
     from abm.venue.ledger import stop_cutting_withdrawals
 
@@ -149,10 +151,13 @@ def warm_up_adl() -> None:
     scores.random()(wave, payers)
     queue = compose("hyperliquid", PRESETS["hyperliquid"])
     queue.reach(wave, [1.0])
+    compose("pro-rata", PRESETS["pro-rata"]).reach(wave, [1.0])
     checked.need(wave, "contracts", queue.settlement.need(wave, 1.0))
     engine = Engine(world, compose("none", PRESETS["none"]))
     engine.answer_if_asked()
     engine.answer_wave()
+    in_brief(engine.record.calls[-1], engine.policy)
+    means_of(wave.candidates)
 
 
 def _warm_up_prices(world: World) -> None:

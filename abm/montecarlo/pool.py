@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,7 +21,7 @@ from abm.montecarlo.store import StoreError
 def new_pool(workers: int) -> ProcessPoolExecutor:
     """A pool of so many processes, each begun when there is work for it."""
     context = multiprocessing.get_context("forkserver")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
 
 
 @contextmanager
@@ -39,6 +40,15 @@ def worker_pool(workers: int | None) -> Iterator[Callable[..., Iterator[Any]]]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent: a worker finishes its block."""
+def _begin() -> None:
+    """Leave Ctrl-C to the parent, so that a worker finishes its block, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Leave once the parent is gone, however it ended: nobody asks for blocks any more."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

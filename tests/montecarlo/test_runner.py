@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from abm import scenario as scenarios
@@ -83,6 +84,21 @@ def test_a_batch_killed_again_and_again_ends_byte_for_byte_like_one_that_was_not
     # A busy machine may let one of them come to its end; not all of them.
     assert any(0 < blocks < blocks_of(whole) for blocks in left), left
     assert contents(folder) == contents(whole)
+
+
+def test_workers_end_with_the_process_that_began_them_however_it_ends(tmp_path):
+    more = [*PLAN, "run.runs=4000"]
+    code = CHILD.replace("workers=1", "workers=2")
+    folder = tmp_path / "orphaned"
+    child = subprocess.Popen([sys.executable, "-c", code, folder, MINIMAL, *more])
+    while blocks_of(folder) < 1 and child.poll() is None:
+        time.sleep(0.02)
+    below = psutil.Process(child.pid).children(recursive=True)
+    child.kill()
+    child.wait()
+    _, alive = psutil.wait_procs(below, timeout=30)
+    assert below
+    assert not alive
 
 
 def test_a_damaged_block_is_named_when_read_and_computed_again_when_resumed(

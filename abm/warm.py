@@ -130,7 +130,7 @@ def warm_up_adl() -> None:
     from abm.adl.summary import in_brief
     from abm.adl.wave import gather
     from abm.engine import Engine
-    from abm.measures.burden import means_of
+    from abm.measures.burden import profits_and_equity
     from abm.venue.gains import keep_ages
     from abm.venue.ledger import stop_cutting_withdrawals
 
@@ -157,7 +157,7 @@ def warm_up_adl() -> None:
     engine.answer_if_asked()
     engine.answer_wave()
     in_brief(engine.record.calls[-1], engine.policy)
-    means_of(wave.candidates)
+    profits_and_equity(wave.candidates)
 
 
 def _warm_up_prices(world: World) -> None:

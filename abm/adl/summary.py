@@ -100,7 +100,7 @@ def in_brief(call: Call, policy: Policy) -> Call:
 
 @kernel
 def _keep(candidates: Array, row: Array, kept: Array) -> None:
-    """Copy what is kept of some candidates."""
+    """Copy every field of `PAID` of some candidates."""
     for i in range(row.shape[0]):
         own = candidates[row[i]]
         kept[i].account = own.account

@@ -72,7 +72,7 @@ def burden_of(call: Call, policy: Policy) -> Burden:
         return Burden(False)
     medium = policy.stages[decision.stage].settlement.medium
     accounts, endowment = _endowments(call.wave, decision.payers, medium)
-    profits, equity = means_of(call.wave.candidates)
+    profits, equity = profits_and_equity(call.wave.candidates)
     found = Burden(True, len(accounts), profits, equity)
     if not len(accounts):
         return found
@@ -142,7 +142,7 @@ def _by_account(account: Array, amount: Array) -> tuple[Array, Array]:
     return accounts, total[accounts]
 
 
-def means_of(candidates: Array) -> tuple[int, int]:
+def profits_and_equity(candidates: Array) -> tuple[int, int]:
     """Profits and equity of the candidates' accounts in quanta, each account once."""
     seen = np.zeros(int(candidates["account"].max(initial=-1)) + 1, bool)
     profits, equity = _sums_of_accounts(candidates, seen)

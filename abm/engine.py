@@ -435,8 +435,8 @@ def _tell_cut_payers(world: World, call: Call) -> None:
     """Let everyone whose cash was cut know, so that their habits can react."""
     haircuts, decision = call.outcome.haircuts, call.outcome.decision
     if len(haircuts):
-        paid = np.flatnonzero(decision.amounts)
-        _tell_cut(world, haircuts, haircuts["amount"] / decision.payers.capacity[paid])
+        share = haircuts["amount"] / decision.payers.capacity[decision.paid]
+        _tell_cut(world, haircuts, share)
 
 
 @inner

@@ -8,12 +8,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
 from abm import compiled, scenario
 from abm.world import World
+
+if TYPE_CHECKING:
+    from abm.adl.policy import Policy
+    from abm.adl.wave import Wave
 
 _TINY = {
     "name": "warm-up",
@@ -127,10 +132,8 @@ def warm_up_adl() -> None:
     from abm.adl.answers import build
     from abm.adl.compose import PRESETS, compose
     from abm.adl.record import Payers
-    from abm.adl.summary import in_brief
     from abm.adl.wave import gather
     from abm.engine import Engine
-    from abm.measures.burden import profits_and_equity
     from abm.venue.gains import keep_ages
     from abm.venue.ledger import stop_cutting_withdrawals
 
@@ -156,8 +159,23 @@ def warm_up_adl() -> None:
     engine = Engine(world, compose("none", PRESETS["none"]))
     engine.answer_if_asked()
     engine.answer_wave()
-    in_brief(engine.record.calls[-1], engine.policy)
-    profits_and_equity(wave.candidates)
+    for name in ("hyperliquid", "pro-rata"):
+        _warm_up_measures(compose(name, PRESETS[name]), wave)
+
+
+def _warm_up_measures(policy: Policy, wave: Wave) -> None:
+    """What is kept of a call, and what tables say of it."""
+    from abm.adl.record import Call, Outcome
+    from abm.adl.summary import in_brief
+    from abm.measures.burden import burden_of
+    from abm.measures.predictability import if_called
+
+    wave = if_called(wave)
+    decision = policy.decide(wave)
+    entries = policy.entries(wave, decision)
+    call = Call(wave, Outcome(decision, entries.fills, entries.haircuts), 0, 0, 0)
+    burden_of(call, policy)
+    in_brief(call, policy)
 
 
 def _warm_up_prices(world: World) -> None:

@@ -15,7 +15,7 @@ of lots gives up.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,10 +24,10 @@ import numpy as np
 from abm.adl.record import Decision, Payers
 from abm.adl.settlement.base import Settlement
 from abm.adl.wave import Wave
+from abm.compiled import kernel
 from abm.world import Array
 
-HALF = 0.5
-"""The share of capacity that a fairness cap most often allows."""
+_NOBODY = np.zeros(0, np.int64)
 
 
 class Group(NamedTuple):
@@ -37,9 +37,7 @@ class Group(NamedTuple):
     """
 
     row: Array
-    account: Array
     capacity: Array
-    worth: Array
     need: int
 
 
@@ -76,25 +74,6 @@ class Bounds:
     least_top_10: int
     least_top_percent: int
     granularity: int
-
-
-def uncovered(need: int, capacity: Array, cap: float = 1.0) -> int:
-    """What is left of a need if nobody gives more than the share `cap` of capacity.
-
-    Zero exactly if a fair share of at most `cap` is feasible in whole units:
-    ``max(0, B - sum(floor(cap * c)))``.
-
-    Parameters
-    ----------
-    need : int
-    capacity : array of int64, shape (payers,)
-    cap : float
-        From 0 to 1.
-    """
-    if cap >= 1.0:
-        return max(0, need - int(capacity.sum()))
-    most = capacity // 2 if cap == HALF else np.floor(capacity * np.longdouble(cap))
-    return max(0, need - int(most.astype(np.int64, copy=False).sum()))
 
 
 def least_of_top(need: int, capacity: Array, worth: Array, top: int) -> int:
@@ -204,36 +183,69 @@ def least_payers(need: int, capacity: Array) -> int:
     return min(enough, len(falling))
 
 
-def least_touched(groups: Sequence[Group]) -> int:
+def least_touched(each: Sequence[int], account: Array) -> int:
     """So many accounts must pay at least, where one may stand in several groups.
 
-    With one group that is exactly `least_payers`. With more it is at least the most that
-    any group needs, and all that they need over the most groups that an account is in.
+    At least the most that any group needs, and all that they need over the most groups
+    that an account is in.
+
+    Parameters
+    ----------
+    each : sequence of int
+        The least payers of each group.
+    account : array of int64
+        Whoever could pay in a group that needs anything, once a group.
     """
-    each = [least_payers(group.need, group.capacity) for group in groups]
-    most = max(each, default=0)
-    if most == sum(each):
-        return most
-    accounts = [g.account[g.capacity > 0] for g in groups if g.need > 0]
-    times = int(np.bincount(np.concatenate(accounts)).max(initial=1))
-    return max(most, math.ceil(sum(each) / times))
+    times = int(np.bincount(account).max(initial=1))
+    return max(*each, math.ceil(sum(each) / times))
 
 
-def rounding_unit(settlement: Settlement, wave: Wave, payers: Payers) -> int:
+def rounding_unit(settlement: Settlement, wave: Wave, payers: Payers, dearest: int) -> int:
     """Quanta in the largest unit that a settlement rounds by.
 
-    A lot, or a unit of money, of the payer where one is worth most, rounded up; a whole
+    A lot, or a unit of money, of the payer where one is worth most (`dearest`); a whole
     position where only those are closed; for a charge a quantum on every lot. A rule that
     stops at the first unit too many takes less than this above its budget.
     """
-    capacity, worth = payers.capacity, payers.worth
     if str(getattr(settlement, "rounding", "")).startswith("whole"):
-        return int(worth.max(initial=0))
+        return int(payers.worth.max(initial=0))
     if settlement.medium == "charge":
         return int(np.abs(wave.candidates["lots"][payers.row]).sum())
-    some = capacity > 0
-    unit = int(getattr(settlement, "unit", 1))
-    return unit * int((-(-worth[some] // capacity[some])).max(initial=0))
+    return int(getattr(settlement, "unit", 1)) * dearest
+
+
+class _Sums(NamedTuple):
+    """A group's need, its payers, and of their capacities sum, largest, sum of halves."""
+
+    need: int
+    payers: int
+    total: int
+    largest: int
+    halves: int
+
+    @property
+    def is_light(self) -> bool:
+        """Whether the largest could do it alone, and the others without the top."""
+        most = min(max(tops_of(self.payers)), self.payers)
+        return self.need <= min(self.largest, self.total - most * self.largest)
+
+
+@kernel
+def _add_up(group: Array, capacity: Array, worth: Array, sums: Array) -> int:
+    """Add the payers of each group to its row of `sums`, all of `_Sums` but the need.
+
+    Returns the quanta in a unit of the payer where that is worth most, rounded up.
+    """
+    dearest = 0
+    for i in range(group.shape[0]):
+        own, most = group[i], capacity[i]
+        sums[own, 0] += 1
+        sums[own, 1] += most
+        sums[own, 2] = max(sums[own, 2], most)
+        sums[own, 3] += most // 2
+        if most > 0:
+            dearest = max(dearest, -(-worth[i] // most))
+    return dearest
 
 
 def of_decision(wave: Wave, decision: Decision, settlement: Settlement) -> Bounds:
@@ -248,25 +260,58 @@ def of_decision(wave: Wave, decision: Decision, settlement: Settlement) -> Bound
         In what they give: it says which need each group serves, and by what it rounds.
     """
     need_group, _ = settlement.need(wave, decision.theta)
-    groups = groups_of(wave, decision, need_group)
-    each = [
-        least_of_tops(g.need, g.capacity, g.worth, tops_of(len(g.capacity))) for g in groups
+    payers = decision.payers
+    groups, dearest = _summed(decision, need_group)
+    each, tops = {}, [0] * 3
+    for number, group in groups.items():
+        each[number] = int(group.need > 0)
+        if not group.is_light:
+            row = decision.members.get(number, _NOBODY)
+            capacity, worth = payers.capacity[row], payers.worth[row]
+            each[number] = least_payers(group.need, capacity)
+            least = least_of_tops(group.need, capacity, worth, tops_of(len(row)))
+            tops = [above + more for above, more in zip(tops, least, strict=True)]
+    missing = [max(0, group.need - group.total) for group in groups.values()]
+    # What all of a group must give at least is what one must who has all that they have.
+    share = [
+        least_largest_share(group.need, np.array([group.total]))
+        for group in groups.values()
     ]
-    tops = [sum(of_top) for of_top in zip(*each, strict=True)] or [0] * 3
-    missing = sum(uncovered(g.need, g.capacity) for g in groups)
     return Bounds(
-        feasible=missing == 0,
-        within_half=not any(uncovered(g.need, g.capacity, HALF) for g in groups),
-        uncovered=missing,
-        least_largest_share=max(
-            (least_largest_share(g.need, g.capacity) for g in groups), default=0.0
-        ),
-        least_touched=least_touched(groups),
+        feasible=not any(missing),
+        within_half=all(group.need <= group.halves for group in groups.values()),
+        uncovered=sum(missing),
+        least_largest_share=max(share, default=0.0),
+        least_touched=_least_touched(wave, decision, each),
         least_top_1=tops[0],
         least_top_10=tops[1],
         least_top_percent=tops[2],
-        granularity=rounding_unit(settlement, wave, decision.payers),
+        granularity=rounding_unit(settlement, wave, payers, dearest),
     )
+
+
+def _summed(decision: Decision, need_group: Array) -> tuple[dict[int, _Sums], int]:
+    """Sums of every group that something is sought of, rising, and the dearest unit."""
+    payers, count = decision.payers, np.bincount(need_group)
+    most = max(len(count), int(payers.group.max(initial=-1)) + 1)
+    needs, sums = np.zeros(most, np.int64), np.zeros((most, 4), np.int64)
+    np.add.at(needs, need_group, decision.need)
+    dearest = int(_add_up(payers.group, payers.capacity, payers.worth, sums))
+    return {
+        group: _Sums(int(needs[group]), *sums[group].tolist())
+        for group in np.flatnonzero(count).tolist()
+    }, dearest
+
+
+def _least_touched(wave: Wave, decision: Decision, each: Mapping[int, int]) -> int:
+    """`least_touched`, without looking for accounts where one group needs anybody."""
+    needing = [group for group, payers in each.items() if payers]
+    if len(needing) < 2:
+        return sum(each.values())
+    payers = decision.payers
+    asked = np.isin(payers.group, needing) & (payers.capacity > 0)
+    account = wave.candidates["account"][payers.row[asked]]
+    return least_touched(list(each.values()), account)
 
 
 def of_wave(calls: Sequence[Bounds]) -> Bounds:
@@ -288,7 +333,7 @@ def of_wave(calls: Sequence[Bounds]) -> Bounds:
     )
 
 
-def groups_of(wave: Wave, decision: Decision, need_group: Array) -> list[Group]:
+def groups_of(decision: Decision, need_group: Array) -> list[Group]:
     """Payers and need of every group that something is sought of, by rising group.
 
     Parameters
@@ -296,15 +341,11 @@ def groups_of(wave: Wave, decision: Decision, need_group: Array) -> list[Group]:
     need_group : array of int64
         The group of each entry of the decision's `need`, see `Settlement.need`.
     """
-    payers = decision.payers
-    of_group, nobody = payers.by_group(), np.zeros(0, np.int64)
-    account = wave.candidates["account"][payers.row]
     found = []
     for group in np.flatnonzero(np.bincount(need_group)).tolist():
-        row = of_group.get(group, nobody)
+        row = decision.members.get(group, _NOBODY)
         need = int(decision.need[need_group == group].sum())
-        capacity, worth = payers.capacity[row], payers.worth[row]
-        found.append(Group(row, account[row], capacity, worth, need))
+        found.append(Group(row, decision.payers.capacity[row], need))
     return found
 
 

@@ -103,6 +103,16 @@ class Decision:
     amounts: Array
     stage: int = 0
 
+    @cached_property
+    def paid(self) -> Array:
+        """Places among the payers of those who are asked for anything, rising."""
+        return np.flatnonzero(self.amounts)
+
+    @cached_property
+    def members(self) -> dict[int, Array]:
+        """Places of the payers of every group that has any, both rising."""
+        return self.payers.by_group()
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -65,7 +65,7 @@ def summarise(call: Call, policy: Policy) -> Summary:
         capacity=_capacity(call, in_contracts=settlement.medium == "contracts"),
         largest_worth=call.largest_worth,
         bounds=bounds.of_decision(call.wave, decision, settlement) if acted else None,
-        rank=_ranks(decision.score, np.flatnonzero(decision.amounts)),
+        rank=_ranks(decision.score, decision.paid),
     )
 
 
@@ -78,7 +78,7 @@ def in_brief(call: Call, policy: Policy) -> Call:
     """
     summary = summarise(call, policy)
     decision = call.outcome.decision
-    paid = np.flatnonzero(decision.amounts)
+    paid = decision.paid
     row = decision.payers.row[paid]
     candidates = np.empty(len(row), PAID)
     _keep(call.wave.candidates, row, candidates)

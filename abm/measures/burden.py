@@ -15,8 +15,7 @@ import numpy as np
 
 from abm.adl import bounds
 from abm.adl.policy import Policy
-from abm.adl.record import Call, Payers
-from abm.adl.wave import Wave
+from abm.adl.record import Call, Decision
 from abm.compiled import kernel
 from abm.measures import fairness
 from abm.world import NONE, Array
@@ -70,13 +69,12 @@ def burden_of(call: Call, policy: Policy) -> Burden:
     decision = call.outcome.decision
     if not decision.acted:
         return Burden(False)
-    medium = policy.stages[decision.stage].settlement.medium
-    accounts, endowment = _endowments(call.wave, decision.payers, medium)
+    in_contracts = policy.stages[decision.stage].settlement.medium == "contracts"
+    accounts, endowment, left = _before_and_after(call, in_contracts=in_contracts)
     profits, equity = profits_and_equity(call.wave.candidates)
     found = Burden(True, len(accounts), profits, equity)
     if not len(accounts):
         return found
-    left = _survivors(call, accounts, endowment)
     top = int(np.argmax(endowment))
     neighbours, inversions = fairness.neighbours_turned(endowment, left)
     found = found._replace(
@@ -86,7 +84,7 @@ def burden_of(call: Call, policy: Policy) -> Burden:
         neighbours=neighbours,
         inversions=inversions,
     )
-    return _given(found, decision.payers, decision.amounts)
+    return _given(found, decision)
 
 
 class Taken(NamedTuple):
@@ -123,23 +121,43 @@ def taken_by(call: Call) -> Taken:
     )
 
 
-def _endowments(wave: Wave, payers: Payers, medium: str) -> tuple[Array, Array]:
-    """Accounts that could be asked, in order, and what each could lose, shape (n,)."""
-    row, each = payers.row, payers.capacity
-    if medium == "contracts":
-        value, cost = (wave.candidates[name][row] for name in ("value", "cost"))
-        each = np.maximum(value - cost, 0)
-    return _by_account(wave.candidates["account"][row], each)
+def _before_and_after(call: Call, *, in_contracts: bool) -> tuple[Array, Array, Array]:
+    """Accounts that could be asked, what each could lose, and what it has left of that.
+
+    int64, shape (accounts,); accounts rise, nobody has less than nothing left.
+    """
+    rows, payers, outcome = call.wave.candidates, call.outcome.decision.payers, call.outcome
+    had = np.full(int(rows["account"].max(initial=-1)) + 1, NONE)
+    lost = np.zeros(len(had), np.int64)
+    _add_endowments(rows, payers.row, payers.capacity, in_contracts, had)
+    _add_losses(outcome.fills, outcome.haircuts, call.wave.mark * call.wave.unit, lost)
+    accounts = np.flatnonzero(had != NONE)
+    endowment, loss = had[accounts], np.maximum(lost[accounts], 0)
+    return accounts, endowment, np.maximum(endowment - loss, 0)
 
 
-def _by_account(account: Array, amount: Array) -> tuple[Array, Array]:
-    """Accounts in order, each once, and the sums of their amounts."""
-    total = np.zeros(int(account.max(initial=-1)) + 1, np.int64)
-    np.add.at(total, account, amount)
-    is_there = np.zeros(len(total), bool)
-    is_there[account] = True
-    accounts = np.flatnonzero(is_there)
-    return accounts, total[accounts]
+@kernel
+def _add_endowments(
+    candidates: Array, row: Array, capacity: Array, in_contracts: bool, had: Array
+) -> None:
+    """Add profit, or capacity, of the payers to `had[account]`, `NONE` so far."""
+    for i in range(row.shape[0]):
+        own = candidates[row[i]]
+        each = capacity[i]
+        if in_contracts:
+            each = max(own.value - own.cost, 0)
+        had[own.account] = max(had[own.account], 0) + each
+
+
+@kernel
+def _add_losses(fills: Array, haircuts: Array, lot_worth: Array, lost: Array) -> None:
+    """Add what was lost, as `Taken.losses` has it, to `lost[account]`."""
+    for i in range(fills.shape[0]):
+        fill = fills[i]
+        got = fill.value + fill.collateral
+        lost[fill.account] += fill.lots * lot_worth[fill.market] - got
+    for i in range(haircuts.shape[0]):
+        lost[haircuts[i].account] += haircuts[i].amount
 
 
 def profits_and_equity(candidates: Array) -> tuple[int, int]:
@@ -163,21 +181,14 @@ def _sums_of_accounts(candidates: Array, seen: Array) -> tuple[int, int]:
     return profits, equity
 
 
-def _survivors(call: Call, accounts: Array, endowment: Array) -> Array:
-    """What each account has left after what it lost, never below zero."""
-    taken = taken_by(call)
-    lost = np.zeros(int(accounts[-1]) + 1, np.int64)
-    np.add.at(lost, taken.account, taken.losses(call.wave.mark * call.wave.unit))
-    return np.asarray(np.maximum(endowment - np.maximum(lost[accounts], 0), 0))
-
-
-def _given(found: Burden, payers: Payers, amounts: Array) -> Burden:
+def _given(found: Burden, decision: Decision) -> Burden:
     """With what was given in the units of the bounds: all, forced, by the largest."""
+    payers, amounts = decision.payers, decision.amounts
     units = np.maximum(payers.capacity, 1)
     worth, share = payers.worth / units, amounts / units
     given = amounts * worth
     forced, tops = 0.0, [0.0] * 3
-    for members in payers.by_group().values():
+    for members in decision.members.values():
         capacity, taken = payers.capacity[members], amounts[members]
         if (raised := int(taken.sum())) == 0:
             continue

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from abm.measures.ranks import spearman
+from abm.world import Array
 
 Floats = NDArray[np.float64]
 
@@ -130,10 +131,25 @@ def neighbours_turned(before: ArrayLike, after: ArrayLike) -> tuple[int, int]:
     that were equal before do not count.
     """
     first, last = np.asarray(before), np.asarray(after)
-    order = np.argsort(first, kind="stable")
+    order = _rising(first)
     steps = np.diff(first[order]) > 0
     turned = np.diff(last[order])[steps] < 0
     return int(steps.sum()), int(turned.sum())
+
+
+def _rising(values: Array) -> Array:
+    """Rows in the order of their values, equal ones as they stand.
+
+    Whole numbers that leave room for it are sorted together with their rows, which is
+    four times as fast as sorting rows by them.
+    """
+    bits = len(values).bit_length()
+    most = 1 << (62 - bits)
+    is_whole = values.dtype == np.int64 and len(values) > 0
+    if not is_whole or values.min() < 0 or values.max() >= most:
+        return np.argsort(values, kind="stable")
+    packed = np.sort((values << bits) | np.arange(len(values)))
+    return np.asarray(packed & ((1 << bits) - 1))
 
 
 def order_inversions(before: ArrayLike, after: ArrayLike) -> float:

@@ -171,7 +171,7 @@ def _add_cash(call: Call, place: Array, given: Array, had: Array) -> None:
     Cash comes again and again out of the same capacity.
     """
     payers, amounts = call.outcome.decision.payers, call.outcome.decision.amounts
-    paid = np.flatnonzero(amounts)
+    paid = call.outcome.decision.paid
     payer = call.wave.candidates["account"][payers.row[paid]]
     who, known = _places(place, payer)
     could = np.zeros_like(given)

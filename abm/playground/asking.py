@@ -242,7 +242,7 @@ class _Sums(NamedTuple):
 
 def _sums(wave: Wave, decision: Decision, settlement: Settlement) -> Iterator[_Sums]:
     need_group, _ = settlement.need(wave, decision.theta)
-    for group in bounds.groups_of(wave, decision, need_group):
+    for group in bounds.groups_of(decision, need_group):
         capacity, amounts = group.capacity, decision.amounts[group.row]
         top = int(amounts[capacity.argmax()]) if len(amounts) else 0
         least = bounds.least_of_top(group.need, capacity, capacity, 1)

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abm.adl import bounds
-from abm.adl.bounds import Group
 from abm.adl.record import Decision, Payers
 from abm.adl.wave import CANDIDATE, Wave
 
@@ -64,13 +63,44 @@ def test_the_top_payers_give_at_least_what_the_bound_says(book, need, top):
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
-@given(BOOKS, st.integers(0, 14), st.sampled_from([0.1, 0.5, 0.75, 1.0]))
-def test_what_is_uncovered_under_a_cap_is_the_least_of_all_allocations(book, need, cap):
-    capacity, _ = arrays(book)
+@given(BOOKS, st.integers(0, 14))
+def test_what_is_uncovered_is_the_least_of_all_allocations(book, need):
+    capacity, worth = arrays(book)
     whole = [x for n in range(need + 1) for x in allocations(n, capacity.tolist())]
-    allowed = [x for x in whole if (x <= cap * capacity + 1e-12).all()]
-    most = max(int(x.sum()) for x in allowed)
-    assert bounds.uncovered(need, capacity, cap) == need - most
+    found = _bounds([0] * len(book), capacity, worth, [need])
+    assert found.uncovered == need - max(int(x.sum()) for x in whole)
+    assert found.feasible == (found.uncovered == 0)
+    halves = [x for x in whole if (2 * x <= capacity).all()]
+    assert found.within_half == (max(int(x.sum()) for x in halves) == need)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 4), st.integers(0, 30)), max_size=40
+    ),
+    st.lists(st.integers(0, 14), min_size=3, max_size=3),
+)
+def test_bounds_of_a_decision_are_those_of_its_groups(book, needs):
+    market = np.array([m for m, _, _ in book], np.int64)
+    capacity, worth = arrays([(c, w) for _, c, w in book])
+    found = _bounds(market, capacity, worth, needs)
+    groups = [
+        (need, capacity[market == m], worth[market == m]) for m, need in enumerate(needs)
+    ]
+    tops = [
+        sum(bounds.least_of_top(*group, top(len(group[1]))) for group in groups)
+        for top in (lambda n: 1, lambda n: 10, lambda n: math.ceil(n / 100))
+    ]
+    assert [found.least_top_1, found.least_top_10, found.least_top_percent] == tops
+    share = max(bounds.least_largest_share(need, c) for need, c, _ in groups)
+    assert found.least_largest_share == share
+    assert found.uncovered == sum(max(0, need - int(c.sum())) for need, c, _ in groups)
+    # Here nobody stands in two groups, so that whoever must pay in one is another.
+    touched = sum(bounds.least_payers(need, c) for need, c, _ in groups)
+    assert found.least_touched == touched
+    lots = [math.ceil(w / c) for c, w in zip(capacity, worth, strict=True) if c]
+    assert found.granularity == max(lots, default=0)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -94,13 +124,13 @@ def test_nobody_to_pay_is_an_infinite_share_and_nobody_touched():
     nobody = np.zeros(0, np.int64)
     assert bounds.least_largest_share(5, nobody) == math.inf
     assert bounds.least_payers(5, nobody) == bounds.least_of_top(5, nobody, nobody, 3) == 0
-    assert bounds.uncovered(5, nobody) == 5
+    assert _bounds([], [], [], [5]).uncovered == 5
 
 
 def test_exact_where_floats_are_not():
     capacity = np.array([2**61, 2**61 - 1, 7], np.int64)
     total = int(capacity.sum())
-    assert bounds.uncovered(total + 1, capacity) == 1
+    assert _bounds([0, 0, 0], capacity, capacity, [total + 1]).uncovered == 1
     assert bounds.least_of_top(total - 3, capacity, capacity, 1) == 2**61 - 3
 
 
@@ -113,20 +143,20 @@ def test_exact_where_floats_are_not():
 )
 def test_accounts_touched_is_a_bound_where_one_stands_in_several_groups(rows, needs):
     rows = list({(a, g): (a, g, c) for a, g, c in rows}.values())
-    groups = []
-    for number, need in enumerate(needs):
-        here = [(a, c) for a, g, c in rows if g == number]
-        account = np.array([a for a, _ in here], np.int64)
-        capacity = np.array([c for _, c in here], np.int64)
-        groups.append(Group(account, account, capacity, capacity, need))
-    ways = [list(allocations(g.need, g.capacity.tolist())) for g in groups]
+    account, market, capacity = np.array(rows, np.int64).reshape(-1, 3).T
+    groups = [(account[market == m], capacity[market == m]) for m in range(len(needs))]
+    ways = [
+        list(allocations(need, c.tolist()))
+        for need, (_, c) in zip(needs, groups, strict=True)
+    ]
     touched = min(
-        len({a for g, x in zip(groups, way, strict=True) for a in g.account[x > 0]})
+        len({a for (who, _), x in zip(groups, way, strict=True) for a in who[x > 0]})
         for way in itertools.product(*ways)
     )
-    assert bounds.least_touched(groups) <= touched
+    found = _bounds(market, capacity, capacity, needs, account).least_touched
+    assert found <= touched
     if sum(need > 0 for need in needs) == 1:
-        assert bounds.least_touched(groups) == touched
+        assert found == touched
 
 
 @dataclass(frozen=True)
@@ -142,10 +172,16 @@ class Asked:
         return self.groups, None
 
 
-def _decision(market, lots, capacity, worth, need):
+def _bounds(market, capacity, worth, needs, account=None):
+    """Bounds where payers of the first markets are asked for these needs."""
+    args = _decision(market, np.ones(len(market)), capacity, worth, needs, account)
+    return bounds.of_decision(*args, Asked(2 * np.arange(len(needs)) + 1))
+
+
+def _decision(market, lots, capacity, worth, need, account=None):
     """Payers short in some markets against bankrupt longs."""
     candidates = np.zeros(len(market), CANDIDATE)
-    candidates["account"] = np.arange(len(market))
+    candidates["account"] = np.arange(len(market)) if account is None else account
     candidates["market"], candidates["lots"] = market, lots
     nothing = np.zeros(0, np.int64)
     wave = Wave(
@@ -154,7 +190,8 @@ def _decision(market, lots, capacity, worth, need):
         index=nothing, unit=nothing, open_interest=nothing, insurance=0,
     )  # fmt: skip
     payers = Payers(
-        np.arange(len(market)), 2 * np.array(market) + 1, np.array(capacity, np.int64),
+        np.arange(len(market)), 2 * np.array(market, np.int64) + 1,
+        np.array(capacity, np.int64),
         np.array(worth, np.int64),
     )  # fmt: skip
     amounts = np.zeros(len(market), np.int64)

@@ -168,14 +168,21 @@ def _warm_up_measures(policy: Policy, wave: Wave) -> None:
     from abm.adl.record import Call, Outcome
     from abm.adl.summary import in_brief
     from abm.measures.burden import burden_of
-    from abm.measures.predictability import if_called
+    from abm.measures.predictability import came, if_called, shown
+    from abm.montecarlo.tables import Names, of_calls
 
+    before = shown(policy, wave)
     wave = if_called(wave)
     decision = policy.decide(wave)
     entries = policy.entries(wave, decision)
     call = Call(wave, Outcome(decision, entries.fills, entries.haircuts), 0, 0, 0)
-    burden_of(call, policy)
-    in_brief(call, policy)
+    came([call], before.account, before.notional, wave.mark)
+    kind = np.zeros(int(before.account.max(initial=-1)) + 1, object)
+    nothing = np.zeros(len(wave.mark), object)
+    burdens = [burden_of(call, policy)]
+    of_calls(
+        [in_brief(call, policy)], policy, Names(nothing, kind, wave.mark), kind, burdens
+    )
 
 
 def _warm_up_prices(world: World) -> None:

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.wave import BANKRUPT, Wave
+from abm.compiled import kernel
 from abm.measures.accounts import each_once
 from abm.measures.ranks import kendall, spearman
 from abm.world import NONE, Array
@@ -170,14 +171,30 @@ def _add_cash(call: Call, place: Array, given: Array, had: Array) -> None:
 
     Cash comes again and again out of the same capacity.
     """
-    payers, amounts = call.outcome.decision.payers, call.outcome.decision.amounts
-    paid = call.outcome.decision.paid
+    decision = call.outcome.decision
+    payers, paid = decision.payers, decision.paid
     payer = call.wave.candidates["account"][payers.row[paid]]
-    who, known = _places(place, payer)
-    could = np.zeros_like(given)
-    np.add.at(could, who, payers.capacity[paid][known])
-    np.maximum(had, np.where(could > 0, could + given, 0), out=had)
-    np.add.at(given, who, amounts[paid][known])
+    capacity, amounts = payers.capacity[paid], decision.amounts[paid]
+    _add_paid(payer, capacity, amounts, place, np.zeros_like(given), given, had)
+
+
+@kernel
+def _add_paid(
+    payer: Array, capacity: Array, amounts: Array, place: Array, could: Array,
+    given: Array, had: Array,
+) -> None:  # fmt: skip
+    """Add the payers of a call where `place` knows them; `could` is zero everywhere."""
+    for i in range(payer.shape[0]):
+        if payer[i] < place.shape[0] and place[payer[i]] != NONE:
+            could[place[payer[i]]] += capacity[i]
+    for i in range(payer.shape[0]):
+        if payer[i] < place.shape[0] and place[payer[i]] != NONE:
+            who = place[payer[i]]
+            # Rows of one account stand together for what it had before the call.
+            if could[who] > 0:
+                had[who] = max(had[who], could[who] + given[who])
+                could[who] = 0
+            given[who] += amounts[i]
 
 
 # --- one against the other --------------------------------------------------------------

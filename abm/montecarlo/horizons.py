@@ -31,8 +31,9 @@ class Case(NamedTuple):
     ----------
     rows : list of dict
         Of the table, without what only the fork can tell.
-    taken : list of Taken
-        One a row: all that was taken until that moment, by trader.
+    taken : list of Taken or None
+        One a row: all that was taken until that moment, by trader, where their worth is
+        known.
     worths : list of Worth or None
         One a row: what those traders are worth at that moment.
     marks : list of array or None
@@ -40,7 +41,7 @@ class Case(NamedTuple):
     """
 
     rows: list[Row]
-    taken: list[Taken]
+    taken: list[Taken | None]
     worths: list[Worth | None]
     marks: list[Array | None]
 
@@ -79,7 +80,7 @@ def of_run(
     entries = [taken_by(call) for call in acted]
     counts = [len(each.account) for each in entries]
     until = np.repeat([_step(call, step_ms) for call in acted], counts)
-    every = _by_trader(entries, watch.traders)
+    every = _by_trader(entries, watch.traders) if watch.appraises else None
     for place, number in enumerate(waves["wave"]):
         here = [i for i, call in enumerate(acted) if call.wave.number == number]
         if not any(counts[i] for i in here):
@@ -94,9 +95,9 @@ def of_run(
             row = {"wave": number, "horizon_s": watch.horizons_s[k]}
             row["time_s"] = last * step_ms / 1000.0
             row |= told.get(last, {})
-            so_far = slice(0, int(np.searchsorted(until, last, "right")))
             case.rows.append(row)
-            case.taken.append(Taken(*(column[so_far] for column in every)))
+            so_far = int(np.searchsorted(until, last, "right"))
+            case.taken.append(every and Taken(*(column[:so_far] for column in every)))
             # The fork is run for the first episode alone.
             worth = watch.worths.get((number, k))
             case.worths.append(worth if end == episode else None)
@@ -151,16 +152,21 @@ def _fixed(
     """
     if not marks:
         return {}
-    every = Taken(*(np.concatenate(part) for part in zip(*taken, strict=True)))
-    call = np.repeat(np.arange(len(calls)), [len(each.account) for each in taken])
-    accounts = int(np.count_nonzero(np.bincount(every.account)))
-    per_lot = calls[0].wave.unit[every.market]
+    account = np.concatenate([each.account for each in taken])
+    accounts = int(np.count_nonzero(np.bincount(account)))
     needs = usd(measured.needed_at(calls, np.stack(list(marks.values()), axis=1)))
-    if every.lots.any():
-        costs = [_cost(every, m[call, every.market] * per_lot) for m in marks.values()]
+    got = np.concatenate([each.got for each in taken])
+    if any(len(call.outcome.fills) for call in calls):
+        market, lots = (
+            np.concatenate([getattr(each, name) for each in taken])
+            for name in ("market", "lots")
+        )
+        of_call = np.repeat(np.arange(len(calls)), [len(each.account) for each in taken])
+        lots *= calls[0].wave.unit[market]
+        costs = [_cost(account, lots * m[of_call, market] - got) for m in marks.values()]
     else:
         # Cash is worth the same at any mark.
-        costs = [_cost(every, per_lot)] * len(marks)
+        costs = [_cost(account, -got)] * len(marks)
     found = {}
     for step, cost, needed in zip(marks, costs, needs.tolist(), strict=True):
         regrets = measured.regret_of(wave, needed)
@@ -174,10 +180,9 @@ def _fixed(
     return found
 
 
-def _cost(taken: Taken, worth: Array) -> Row:
-    """What was taken had cost where a lot of each entry is worth that many quanta."""
-    loss = taken.lots * worth - taken.got
-    haircut = counterfactual.production_haircut(taken.account, loss)
+def _cost(account: Array, loss: Array) -> Row:
+    """What was taken had cost, from what each entry lost."""
+    haircut = counterfactual.production_haircut(account, loss)
     return {"haircut_usd": usd(haircut), "net_usd": usd(counterfactual.net_haircut(loss))}
 
 
@@ -192,7 +197,7 @@ def columns_of(case: Case, fork: Lookout | None, unit: Array) -> Columns:
     rows = []
     for row, taken, worth, mark in zip(*case, strict=True):
         there = fork.worths.get(worth.step) if fork and worth else None
-        if worth is not None and there is not None and fork is not None:
+        if worth and taken and there is not None and fork is not None:
             worths = mark * unit, fork.marks[worth.step] * unit
             row = row | _against(taken, worth, there, worths)
         rows.append(row)

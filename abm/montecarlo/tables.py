@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ from abm.adl import audit, bounds
 from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.summary import summarise
+from abm.compiled import kernel
 from abm.engine import Engine
 from abm.measures.accounts import each_once
 from abm.measures.burden import Burden, burden_of
@@ -234,35 +235,59 @@ def _haircuts(calls: Sequence[Call], policy: Policy, kind: Array) -> Columns:
     return found
 
 
-def _paid(call: Call, policy: Policy) -> Columns:
-    """Who paid in a call: one row a position (contracts) or an account (cash)."""
+class _Paid(NamedTuple):
+    """What a call took: one row a position (contracts) or an account (cash).
+
+    `capacity`, `amount` and `closed_usd` (None where nothing was closed) are of shape
+    (paid,); `row` points into the candidates of the call's wave.
+    """
+
+    row: Array
+    account: Array
+    capacity: Array
+    amount: Array
+    closed_usd: Array | None
+
+
+def _paid(call: Call) -> _Paid:
     wave, decision = call.wave, call.outcome.decision
-    taken = decision.paid
+    paid = decision.paid
+    row, amount = decision.payers.row[paid], decision.amounts[paid]
+    account = wave.candidates["account"][row]
+    if not len(call.outcome.fills):
+        return _Paid(row, account, decision.payers.capacity[paid], amount, None)
     # numpy's own index goes field by field, twenty times as slowly.
-    rows = np.take(wave.candidates, decision.payers.row[taken])
-    by_contract = len(call.outcome.fills) > 0
-    if by_contract:
-        market, lots = rows["market"], np.sign(rows["lots"]) * decision.amounts[taken]
-        value = _of_fills(call, rows, "value")
-        got = value + _of_fills(call, rows, "collateral")
-        # What the payer gets is worth less than the mark by this much.
-        amount = lots * wave.mark[market] * wave.unit[market] - got
-        capacity = rows["value"] - rows["cost"]
-        closed = usd(np.abs(value))
-    else:
-        amount, capacity = decision.amounts[taken], decision.payers.capacity[taken]
-        closed = np.zeros(len(taken))
+    rows = np.take(wave.candidates, row)
+    market, lots = rows["market"], np.sign(rows["lots"]) * amount
+    value = _of_fills(call, rows, "value")
+    got = value + _of_fills(call, rows, "collateral")
+    # What the payer gets is worth less than the mark by this much.
+    loss = lots * wave.mark[market] * wave.unit[market] - got
+    return _Paid(row, account, rows["value"] - rows["cost"], loss, usd(np.abs(value)))
+
+
+def _when_hit(call: Call, policy: Policy, paid: _Paid, rows: Array) -> Columns:
+    """What some rows of a call tell of their accounts as they were then."""
+    candidates, row = call.wave.candidates, paid.row[rows]
     return {
-        "time_s": np.full(len(taken), wave.now_s),
-        "account": rows["account"],
-        "capacity": capacity,
-        "amount_quanta": amount,
-        "rank": summarise(call, policy).rank,
-        "closed_usd": closed,
-        "equity_usd": usd(rows["equity"]),
-        "principal_usd": usd(rows["principal"]),
-        "by_contract": np.full(len(taken), by_contract),
+        "time_s": call.wave.now_s,
+        "rank": summarise(call, policy).rank[rows],
+        "equity_usd": usd(candidates["equity"][row]),
+        "principal_usd": usd(candidates["principal"][row]),
+        "by_contract": paid.closed_usd is not None,
     }
+
+
+@kernel
+def _list_fresh(account: Array, is_hit: Array, rows: Array) -> int:
+    """List the first row of each account that was not hit yet, and mark it as hit."""
+    count = 0
+    for i in range(account.shape[0]):
+        if not is_hit[account[i]]:
+            is_hit[account[i]] = True
+            rows[count] = i
+            count += 1
+    return count
 
 
 def _by_account(calls: Sequence[Call], policy: Policy, accounts: int) -> Columns:
@@ -279,22 +304,23 @@ def _by_account(calls: Sequence[Call], policy: Policy, accounts: int) -> Columns
     is_hit = np.zeros(accounts, bool)
     when_hit = {name: np.zeros(accounts, kind) for name, kind in _WHEN_HIT.items()}
     for call in calls:
-        if not call.outcome.decision.amounts.any():
+        if not len(call.outcome.decision.paid):
             continue
-        paid = _paid(call, policy)
-        account, amount, capacity = paid["account"], paid["amount_quanta"], paid["capacity"]
-        fresh = np.flatnonzero(~is_hit[account])
-        each, first, _ = each_once(account[fresh])
-        for name, column in when_hit.items():
-            column[each] = paid[name][fresh[first]]
-        is_hit[each] = True
+        paid = _paid(call)
+        account = paid.account
+        rows = np.empty_like(account)
+        if fresh := int(_list_fresh(account, is_hit, rows)):
+            each = account[rows[:fresh]]
+            for name, told in _when_hit(call, policy, paid, rows[:fresh]).items():
+                when_hit[name][each] = told
         before = given[account]
         if policy.stages[call.outcome.decision.stage].settlement.medium != "cash":
-            before += _given_before(account, amount)
-        np.maximum.at(most, account, capacity + before)
-        np.add.at(total, account, capacity)
-        np.add.at(given, account, amount)
-        np.add.at(closed, account, paid["closed_usd"])
+            before += _given_before(account, paid.amount)
+        np.maximum.at(most, account, paid.capacity + before)
+        np.add.at(total, account, paid.capacity)
+        np.add.at(given, account, paid.amount)
+        if paid.closed_usd is not None:
+            np.add.at(closed, account, paid.closed_usd)
     hit = np.flatnonzero(is_hit)
     found = {name: column[hit] for name, column in when_hit.items()}
     by_contract = found.pop("by_contract")

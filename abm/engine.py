@@ -35,7 +35,7 @@ from abm.venue.liquidation import (
     shortfall,
 )
 from abm.venue.standing import take_standing
-from abm.world import Array, World, money_missing
+from abm.world import Array, Crowd, World, money_missing
 
 _NEVER = 2**62
 """More steps than any run has."""
@@ -436,7 +436,7 @@ def _tell_cut_payers(world: World, call: Call) -> None:
     haircuts, decision = call.outcome.haircuts, call.outcome.decision
     if len(haircuts):
         share = haircuts["amount"] / decision.payers.capacity[decision.paid]
-        _tell_cut(world, haircuts, share)
+        _tell_cut(world.crowd, world.ledger.accounts, haircuts, share)
 
 
 @inner
@@ -456,7 +456,6 @@ def _tell_closed(world: World, fills: Array) -> None:
 
 
 @kernel
-def _tell_cut(world: World, haircuts: Array, shares: Array) -> None:
+def _tell_cut(crowd: Crowd, accounts: Array, haircuts: Array, shares: Array) -> None:
     for i in range(haircuts.shape[0]):
-        account = haircuts[i].account
-        note_hit(world.crowd, world.ledger.accounts, account, 0, 0, shares[i])
+        note_hit(crowd, accounts, haircuts[i].account, 0, 0, shares[i])

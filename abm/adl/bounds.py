@@ -109,15 +109,28 @@ def least_of_tops(
 
 def largest(capacity: Array, top: int) -> Array:
     """Rows of the `top` largest capacities, falling, ties in the order of rows."""
+    rows = np.arange(len(capacity))
     if top < len(capacity):
         # Found without sorting those that are not among them.
         least = np.partition(capacity, len(capacity) - top)[len(capacity) - top]
-        above = np.flatnonzero(capacity > least)
-        ties = np.flatnonzero(capacity == least)[: top - len(above)]
-        rows = np.sort(np.concatenate([above, ties]))
-    else:
-        rows = np.arange(len(capacity))
+        rows = rows[: int(_list_from(capacity, least, top, rows))]
     return np.asarray(rows[np.argsort(-capacity[rows], kind="stable")])
+
+
+@kernel
+def _list_from(capacity: Array, least: int, top: int, rows: Array) -> int:
+    """List the rows above the least of the `top` capacities, and the first at it."""
+    ties = top
+    for i in range(capacity.shape[0]):
+        ties -= capacity[i] > least
+    count = 0
+    for i in range(capacity.shape[0]):
+        is_tied = capacity[i] == least and ties > 0
+        if capacity[i] > least or is_tied:
+            rows[count] = i
+            count += 1
+            ties -= is_tied
+    return count
 
 
 def _cheapest(units: int, capacity: Array, worth: Array) -> int:
@@ -309,7 +322,9 @@ def _least_touched(wave: Wave, decision: Decision, each: Mapping[int, int]) -> i
     if len(needing) < 2:
         return sum(each.values())
     payers = decision.payers
-    asked = np.isin(payers.group, needing) & (payers.capacity > 0)
+    needs = np.zeros(int(payers.group.max(initial=-1)) + 1, bool)
+    needs[[group for group in needing if group < len(needs)]] = True
+    asked = needs[payers.group] & (payers.capacity > 0)
     account = wave.candidates["account"][payers.row[asked]]
     return least_touched(list(each.values()), account)
 

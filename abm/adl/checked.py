@@ -7,7 +7,7 @@ copy that the part no longer holds, or the array itself where nothing is kept.
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -186,7 +186,7 @@ def _check_cash(wave: Wave, row: Array, group: Array, capacity: Array) -> None:
     rows = wave.candidates
     if group.any():
         raise RefusedError("gave a group other than 0, which is that of cash")
-    seen = np.zeros(int(rows["account"].max(initial=-1)) + 1, bool)
+    seen = np.zeros(wave.accounts, bool)
     wrong = _wrong_cash(rows, row, capacity, seen)
     if wrong >= 0:
         raise RefusedError(_WRONG_CASH[wrong])
@@ -264,12 +264,35 @@ def score(given: Any, count: int) -> Array:
 
 def amounts(given: Any, capacity: Array, budget: int) -> Array:
     """What payers give, within capacity and budget."""
+    if (
+        _is_of(given, np.int64, capacity.shape)
+        and 0 <= _sum_within(given, capacity) <= budget
+    ):
+        return given.copy()
     found = whole(given, len(capacity), "amount")
     if (found > capacity).any():
         raise RefusedError("gave more than a payer's capacity")
     if int(found.sum()) > budget:
         raise RefusedError(f"gave more than the budget of {budget}")
     return found
+
+
+def _is_of(values: Any, kind: type, shape: tuple[int, ...]) -> TypeGuard[Array]:
+    """Whether values are an array as kernels take it."""
+    if not isinstance(values, np.ndarray) or values.shape != shape:
+        return False
+    return values.dtype == kind and bool(values.flags.carray)
+
+
+@kernel
+def _sum_within(values: Array, most: Array) -> int:
+    """The sum of values from zero to the most of each; -1 if one is not."""
+    total = 0
+    for i in range(values.shape[0]):
+        if values[i] < 0 or values[i] > most[i]:
+            return -1
+        total += values[i]
+    return total
 
 
 # --- settlement -------------------------------------------------------------------------

@@ -162,6 +162,11 @@ class Wave:
         return int(self.deficit.sum())
 
     @cached_property
+    def accounts(self) -> int:
+        """One more than the largest number of a candidate's account; 0 without any."""
+        return int(self.candidates["account"].max(initial=-1)) + 1
+
+    @cached_property
     def bankrupt_group(self) -> Array:
         """The group that each bankrupt position forms with those who stand against it.
 

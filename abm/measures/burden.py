@@ -16,6 +16,7 @@ import numpy as np
 from abm.adl import bounds
 from abm.adl.policy import Policy
 from abm.adl.record import Call, Decision
+from abm.adl.wave import Wave
 from abm.compiled import kernel
 from abm.measures import fairness
 from abm.world import NONE, Array
@@ -71,7 +72,7 @@ def burden_of(call: Call, policy: Policy) -> Burden:
         return Burden(False)
     in_contracts = policy.stages[decision.stage].settlement.medium == "contracts"
     accounts, endowment, left = _before_and_after(call, in_contracts=in_contracts)
-    profits, equity = profits_and_equity(call.wave.candidates)
+    profits, equity = profits_and_equity(call.wave)
     found = Burden(True, len(accounts), profits, equity)
     if not len(accounts):
         return found
@@ -127,7 +128,7 @@ def _before_and_after(call: Call, *, in_contracts: bool) -> tuple[Array, Array, 
     int64, shape (accounts,); accounts rise, nobody has less than nothing left.
     """
     rows, payers, outcome = call.wave.candidates, call.outcome.decision.payers, call.outcome
-    had = np.full(int(rows["account"].max(initial=-1)) + 1, NONE)
+    had = np.full(call.wave.accounts, NONE)
     lost = np.zeros(len(had), np.int64)
     _add_endowments(rows, payers.row, payers.capacity, in_contracts, had)
     _add_losses(outcome.fills, outcome.haircuts, call.wave.mark * call.wave.unit, lost)
@@ -160,10 +161,9 @@ def _add_losses(fills: Array, haircuts: Array, lot_worth: Array, lost: Array) ->
         lost[haircuts[i].account] += haircuts[i].amount
 
 
-def profits_and_equity(candidates: Array) -> tuple[int, int]:
+def profits_and_equity(wave: Wave) -> tuple[int, int]:
     """Profits and equity of the candidates' accounts in quanta, each account once."""
-    seen = np.zeros(int(candidates["account"].max(initial=-1)) + 1, bool)
-    profits, equity = _sums_of_accounts(candidates, seen)
+    profits, equity = _sums_of_accounts(wave.candidates, np.zeros(wave.accounts, bool))
     return int(profits), int(equity)
 
 

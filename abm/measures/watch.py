@@ -142,8 +142,10 @@ class Watch:
         self._due.remove(step)
         self._soonest = min(self._due, default=None)
         self.marks[step] = world.markets.state["mark"].copy()
+        if not self.appraises:
+            return
         keys = [key for key, asked in self._asked.items() if asked == step]
-        if not self.appraises or not keys:
+        if not keys:
             return
         worth = worth_of(world)
         for key in keys:

@@ -90,7 +90,8 @@ def of_waves(
     for place, number in enumerate(told.get("wave", [])):
         here = [i for i, call in enumerate(calls) if call.wave.number == number]
         of_wave = {name: column[place] for name, column in told.items()}
-        mine = paid["wave"] == number
+        # Waves stand together in the table, and in order.
+        mine = slice(*np.searchsorted(paid["wave"], [number, number + 1]))
         payers = {name: column[mine] for name, column in paid.items()}
         row = _of_wave([calls[i] for i in here], [burdens[i] for i in here], payers)
         row |= _regrets([calls[i] for i in here], of_wave | row)

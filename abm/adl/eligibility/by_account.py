@@ -58,7 +58,6 @@ class Accounts:
         """Pick the payers of a wave."""
         rows = wave.candidates
         payers = room(len(rows))
-        accounts = int(rows["account"].max()) + 1 if len(rows) else 0
         count = _select_accounts(
             rows,
             bankrupt_sides(wave),
@@ -69,7 +68,7 @@ class Accounts:
             HEDGED.index(self.hedged),
             self.hedged_below,
             self.least,
-            np.zeros(accounts, np.int8),
+            np.zeros(wave.accounts, np.int8),
             *payers,
         )
         found = first(payers, count, self.hedged)

@@ -21,12 +21,19 @@ _TOP_BIT = np.uint64(1 << 63)
 
 def whole(values: Any) -> Array:
     """Values as the array of int64 that the kernels are compiled for."""
-    return np.require(values, np.int64, ("C", "W", "A"))
+    return _as_compiled(values, np.int64)
 
 
 def real(values: Any) -> Array:
     """Values as the array of float64 that the kernels are compiled for."""
-    return np.require(values, np.float64, ("C", "W", "A"))
+    return _as_compiled(values, np.float64)
+
+
+def _as_compiled(values: Any, kind: type) -> Array:
+    # `require` takes longer to see that there is nothing to do than a kernel runs.
+    if isinstance(values, np.ndarray) and values.dtype == kind and values.flags.carray:
+        return values
+    return np.require(values, kind, ("C", "W", "A"))
 
 
 def payable(capacity: Array, budget: int) -> int:

@@ -85,6 +85,7 @@ class Record:
     paths: list[Array] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     standings: list[Array] = field(default_factory=list)
+    marks: list[Array] = field(default_factory=list)
 
     def copy(self) -> Record:
         """A record that grows apart from this one."""
@@ -93,6 +94,7 @@ class Record:
             list(self.paths),
             list(self.calls),
             list(self.standings),
+            list(self.marks),
         )
 
 
@@ -102,6 +104,10 @@ class Watcher(Protocol):
     @property
     def due(self) -> int | None:
         """The next step after which it wants to look; None if there is none."""
+
+    @property
+    def marks_until(self) -> int:
+        """The last step after which the record must have the marks; -1 for none."""
 
     def look(self, world: World, step: int) -> None:
         """Look at the world after a step that was due."""
@@ -240,6 +246,7 @@ class Engine:
             self._look()
         if self.watcher is not None:
             self.watcher.began(self.world)
+            self.world.clock[0]["marks_until"] = self.watcher.marks_until
 
     @property
     def now_s(self) -> float:
@@ -386,6 +393,7 @@ class Engine:
             w.check(self.world)
         if self.watcher is not None:
             self.watcher.answered(self.world, call)
+            self.world.clock[0]["marks_until"] = self.watcher.marks_until
 
     def _gather(self) -> Wave:
         """The wave, with who could pay unless nobody is asked and calls are not kept."""
@@ -415,7 +423,10 @@ class Engine:
             standings = logs.standings[: counts["standings"]].copy()
             standings["at_ms"] += self._calm_ms
             self.record.standings.append(standings)
-        counts["liquidations"] = counts["paths"] = counts["standings"] = 0
+        if counts["marks"]:
+            self.record.marks.append(logs.marks[: counts["marks"]].copy())
+        for name in ("liquidations", "paths", "standings", "marks"):
+            counts[name] = 0
 
 
 @kernel

@@ -110,7 +110,7 @@ def _clock(scenario: Scenario, seed: int) -> Array:
     clock["seed"] = seed
     clock["step_ms"] = scenario.time.step_ms
     clock["funding_due_ms"] = round(scenario.venue.funding_interval_s * 1000)
-    clock["first_takeover_ms"] = NONE
+    clock["first_takeover_ms"] = clock["marks_until"] = NONE
     return clock
 
 
@@ -436,6 +436,7 @@ def _logs(n_markets: int) -> w.Logs:
         liquidations=np.zeros(16_384, w.LIQUIDATION),
         paths=np.zeros(64 * n_markets, w.PATH),
         standings=np.zeros(64, w.STANDING),
+        marks=np.zeros((256, 1 + n_markets), np.int64),
         counts=np.zeros(1, w.COUNTS),
     )
 

@@ -72,6 +72,7 @@ def advance(world: World, until: int) -> int:
             clock.phase = CLOSING
         react(world)
         record(world)
+        note_marks(world)
         clock.now_ms += clock.step_ms
         clock.step += 1
         clock.phase = OPENING
@@ -138,6 +139,19 @@ def record(world: World) -> None:
 
 
 @inner
+def note_marks(world: World) -> None:
+    """Write down all marks after a step, if somebody wants to know them."""
+    clock, logs = world.clock[0], world.logs
+    if clock.step > clock.marks_until:
+        return
+    row = logs.marks[logs.counts[0].marks]
+    row[0] = clock.step
+    for market in range(world.markets.state.shape[0]):
+        row[1 + market] = world.markets.state[market].mark
+    logs.counts[0].marks += 1
+
+
+@inner
 def look(world: World) -> None:
     """Write down how the venue stands after a step, if it is time for that."""
     every, counts = world.clock[0].look_every, world.logs.counts[0]
@@ -155,6 +169,8 @@ def is_short_of_room(world: World) -> bool:
     if counts.paths + n_markets > logs.paths.shape[0]:
         return True
     if counts.standings >= logs.standings.shape[0]:
+        return True
+    if counts.marks >= logs.marks.shape[0]:
         return True
     if 2 * counts.liquidations > logs.liquidations.shape[0]:
         return True

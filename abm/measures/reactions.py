@@ -16,7 +16,7 @@ import numpy as np
 from abm.adl.record import Call
 from abm.compiled import kernel
 from abm.market.book import lots_held
-from abm.world import Array, Ledger, World, pair_keys
+from abm.world import NONE, Array, Ledger, World, pair_keys
 
 HORIZONS_S = (5.0, 60.0, 300.0)
 """Seconds after ADL within which trades are looked for."""
@@ -81,6 +81,11 @@ class Tracker:
     def due(self) -> int | None:
         """The next step after which it wants to look; None before anything was closed."""
         return self._due
+
+    @property
+    def marks_until(self) -> int:
+        """None: it follows positions."""
+        return NONE
 
     def answered(self, world: World, call: Call) -> None:
         """Note what a call closed."""

@@ -1,9 +1,10 @@
 """Looking at a run from outside while it goes on: what its counterfactuals need later.
 
 A `Watch` looks over the shoulder of an engine. At every call it keeps the call's burden;
-some time after it, it notes the marks and, where a fork of the same world is to be
-compared, what those hit by then are worth. A `Lookout` notes the same in the fork. The
-engine is stopped for that between steps, which changes no draw and no byte of the run.
+some time after it, it wants to know the marks and, where a fork of the same world is to be
+compared, what those hit by then are worth. A `Lookout` notes the same in the fork. Marks
+are in the engine's record; for the rest it is stopped between steps, which changes no draw
+and no byte of the run.
 
 Horizons are counted from a call in whole steps, rounded up: at a horizon of 0.5 s a
 position is valued at the next mark, whatever the step. At a horizon of zero the marks are
@@ -83,7 +84,8 @@ class Watch:
     burdens : list of Burden
         One a call.
     marks : dict of int to array
-        Marks of all markets in ticks by step, whatever call asked for them.
+        Marks of all markets in ticks by step, whatever call asked for them; known once it
+        is finished.
     worths : dict of (int, int) to Worth
         By wave and horizon: of all hit so far in the episode, that long after the wave's
         last call.
@@ -102,15 +104,20 @@ class Watch:
         self.marks: dict[int, Array] = {}
         self.worths: dict[tuple[int, int], Worth] = {}
         self.traders = np.zeros(0, np.int64)
+        self._wanted: set[int] = set()
         self._due: set[int] = set()
-        self._soonest: int | None = None
         self._asked: dict[tuple[int, int], int] = {}
         self._hit: dict[int, Array] = {}
 
     @property
     def due(self) -> int | None:
         """The next step after which it wants to look; None if there is none."""
-        return self._soonest
+        return min(self._due, default=None)
+
+    @property
+    def marks_until(self) -> int:
+        """The last step that a horizon ends with."""
+        return max(self._wanted, default=NONE)
 
     def answered(self, world: World, call: Call) -> None:
         """Look at a call that was answered in the present step."""
@@ -124,9 +131,10 @@ class Watch:
             self._note_hit(world, call)
         step, step_ms = (int(world.clock[0][name]) for name in ("step", "step_ms"))
         for place, lag in enumerate(lags(self.horizons_s, step_ms)):
-            self._due.add(step + lag)
+            self._wanted.add(step + lag)
             self._asked[call.wave.number, place] = step + lag
-        self._soonest = min(self._due, default=None)
+            if self.appraises:
+                self._due.add(step + lag)
 
     def _note_hit(self, world: World, call: Call) -> None:
         """Mark the traders that were hit in a call, and all before them."""
@@ -138,12 +146,8 @@ class Watch:
         self._hit[call.wave.number] = hit
 
     def look(self, world: World, step: int) -> None:
-        """Note what there is after a step that was due."""
+        """Note what those who were hit are worth after a step that was due."""
         self._due.remove(step)
-        self._soonest = min(self._due, default=None)
-        self.marks[step] = world.markets.state["mark"].copy()
-        if not self.appraises:
-            return
         keys = [key for key, asked in self._asked.items() if asked == step]
         if not keys:
             return
@@ -156,12 +160,23 @@ class Watch:
         """Expect nothing more of calls before this episode, whose prices are not theirs."""
         now = int(world.clock[0]["step"])
         self._asked = {key: step for key, step in self._asked.items() if step < now}
+        self._wanted = {step for step in self._wanted if step < now}
         self._due.clear()
-        self._soonest = None
         self._hit.clear()
 
-    def finish(self) -> list[Burden]:
-        """Forget worths of waves that went on after they were noted; tell the burdens."""
+    def finish(self, marks: Sequence[Array]) -> list[Burden]:
+        """Keep the marks that are wanted; tell the burdens.
+
+        Worths of waves that went on after they were noted are forgotten.
+
+        Parameters
+        ----------
+        marks : sequence of array
+            Those of the record.
+        """
+        self.marks = {
+            int(row[0]): row[1:] for part in marks for row in part if row[0] in self._wanted
+        }
         self.worths = {
             key: worth
             for key, worth in self.worths.items()
@@ -181,6 +196,11 @@ class Together:
         """The next step after which one of them wants to look."""
         wanted = (each.due for each in self.watchers)
         return min((step for step in wanted if step is not None), default=None)
+
+    @property
+    def marks_until(self) -> int:
+        """The last step whose marks one of them wants to know."""
+        return max(each.marks_until for each in self.watchers)
 
     def answered(self, world: World, call: Call) -> None:
         """Let all look at a call."""
@@ -224,6 +244,11 @@ class Lookout:
     def due(self) -> int | None:
         """The next step after which it wants to look; None if there is none."""
         return min(self.asked.keys() - self.marks.keys(), default=None)
+
+    @property
+    def marks_until(self) -> int:
+        """None: it notes those of its steps itself."""
+        return NONE
 
     def answered(self, world: World, call: Call) -> None:
         """It does not look at calls."""

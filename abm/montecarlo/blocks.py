@@ -154,10 +154,10 @@ def _under(
             more |= foresight.nudges(policy, engine.record.calls)
         told = course.follow(engine, scenario, begun)
         more |= foresight.columns(look, policy, told[0].calls(engine.record.calls))
+        burdens = watch.finish(engine.record.marks)
         columns = tables.of_run(
-            engine, told, names, more, watch.finish(), scenario.retention,
-            audited=audited,
-        )  # fmt: skip
+            engine, told, names, more, burdens, scenario.retention, audited=audited
+        )
         columns = moments.added(columns, engine, scenario, begun, tracker)
         columns = extremes.added(columns, engine, names, run, outputs)
         if isinstance(engine.players, Players):

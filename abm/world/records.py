@@ -41,12 +41,14 @@ CLOCK = np.dtype(
         ("path_due_ms", "i8"),
         ("path_interval_ms", "i8"),
         ("look_every", "i8"),
+        ("marks_until", "i8"),
         ("first_takeover_ms", "i8"),
         ("log_volatility", "f8"),
     ],
     align=True,
 )
-"""Time, the phase within the step (see `abm.step`), and when each clock strikes next."""
+"""Time, the phase within the step (see `abm.step`), and when each clock strikes next;
+`marks_until` is the last step after which marks are noted."""
 
 ORACLE = np.dtype(
     [
@@ -471,6 +473,12 @@ STANDING = np.dtype(
 everybody but the house (debts counted as nothing), fees kept so far; in quanta."""
 
 COUNTS = np.dtype(
-    [("inbox", "i8"), ("liquidations", "i8"), ("paths", "i8"), ("standings", "i8")],
+    [
+        ("inbox", "i8"),
+        ("liquidations", "i8"),
+        ("paths", "i8"),
+        ("standings", "i8"),
+        ("marks", "i8"),
+    ],
     align=True,
 )

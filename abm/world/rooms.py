@@ -92,11 +92,15 @@ class Makers(NamedTuple):
 
 
 class Logs(NamedTuple):
-    """What happened since Python last looked."""
+    """What happened since Python last looked.
+
+    A row of `marks` is a step, and the mark of each market after it in ticks.
+    """
 
     liquidations: Any
     paths: Any
     standings: Any
+    marks: Any
     counts: Any
 
 

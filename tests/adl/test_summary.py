@@ -48,7 +48,8 @@ def test_a_crash_in_brief_has_the_tables_of_a_whole_one(name):
         engine.run_to(scenario.time.steps)
         calls = engine.record.calls
         names = tables.Names.of(scenario)
-        told.append(tables.of_calls(calls, policy, names, kind, watch.finish()))
+        burdens = watch.finish(engine.finish().marks)
+        told.append(tables.of_calls(calls, policy, names, kind, burdens))
     assert len(calls) > 2
     assert {call.wave.candidates.dtype for call in calls[:-1]} == {summary.PAID}
     assert len(told[0]["haircuts"]["account"]) > 3

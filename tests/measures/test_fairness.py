@@ -80,6 +80,21 @@ def test_order_inversions_count_neighbours_that_changed_places():
     assert f.neighbours_turned(CAPACITY, f.survivors(CAPACITY, QUEUE)) == (2, 1)
 
 
+LARGE = st.integers(2**49, 2**63 - 1)  # among them such that leave no room for a row
+
+
+@given(
+    st.lists(st.tuples(st.integers(-2, 4) | LARGE, st.integers(0, 3)), max_size=12),
+    st.sampled_from([np.int64, np.float64]),
+)
+def test_neighbours_stand_in_a_stable_order(rows, kind):
+    before, after = (np.array([row[i] for row in rows], kind) for i in (0, 1))
+    order = sorted(range(len(rows)), key=lambda i: before[i])
+    steps = [(a, b) for a, b in itertools.pairwise(order) if before[a] < before[b]]
+    turned = sum(after[b] < after[a] for a, b in steps)
+    assert f.neighbours_turned(before, after) == (len(steps), turned)
+
+
 def test_rank_stability_is_spearmans_correlation():
     rng = np.random.default_rng(1)
     a, b = rng.random(40), rng.random(40)

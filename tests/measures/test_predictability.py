@@ -101,6 +101,15 @@ def test_a_burden_in_cash_is_of_what_there_was_before_anything_was_taken():
     assert list(came.loss) == [60, 0]
 
 
+def test_what_an_account_pays_in_two_rows_is_of_what_it_could_in_both():
+    state = shorts(150.0, 140.0)
+    state.candidates["account"] = 0
+    calls = [call_of(state, cash=[(0, 20, 60), (1, 10, 40)])] * 2
+    came = p.came(calls, np.array([0]), np.array([1]), state.mark)
+    assert came.burden == pytest.approx([60 / 130])
+    assert list(came.loss) == [60]
+
+
 def test_accounts_that_were_shown_nothing_do_not_count():
     state = shorts(150.0, 140.0)
     came = p.came(

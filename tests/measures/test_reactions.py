@@ -74,6 +74,8 @@ def test_steps_shorter_than_a_second_make_horizons_longer():
 class Snapshots:
     """Every position after every step, by (account, market)."""
 
+    marks_until = -1
+
     def __init__(self):
         self.held = []
 

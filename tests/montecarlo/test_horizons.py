@@ -42,14 +42,15 @@ def fixed(
     engine = Engine(world, rule)
     engine.watcher = watch = Watch(rule, HORIZONS_S)
     engine.answer_wave()
+    marks = []
     for step in (0, 1, 5):
         if step:
             crashes.set_marks(world, later_usd)
-        watch.look(world, step)
+        marks.append([step, *world.markets.state["mark"]])
     names = tables.Names(np.array(["ONE"]), np.array(["x"]), np.array([0.1]))
     kind = np.array(["x"] * 100)
     calls = engine.record.calls
-    told = tables.of_calls(calls, rule, names, kind, watch.finish())
+    told = tables.of_calls(calls, rule, names, kind, watch.finish([np.array(marks)]))
     case = horizons.of_run(calls, told["waves"], watch, (1000, 60))
     columns = horizons.columns_of(case, None, world.markets.specs["unit"])
     assert columns["wave"] == [0, 0, 0]

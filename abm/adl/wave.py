@@ -200,15 +200,20 @@ def _name_groups(rows: Array, groups: Array) -> None:
 def _gather(
     ledger: Ledger, risk: Risk, markets: Markets, everywhere: bool, asks: bool,
     short: Array, bankrupt: Array, sides: Array, candidates: Array, first: Array,
-) -> tuple[int, int, int]:  # fmt: skip
-    """Write down who is short, their positions and who could pay; return how many."""
+) -> tuple[int, int, int, int, int, bool, int]:  # fmt: skip
+    """Write down who is short, their positions and who could pay; return how many.
+
+    Also the fund's equity and rolling peak, whether an alarm is on, and what it defends.
+    """
     count, n_bankrupt = _gather_short(ledger, risk, markets, short, bankrupt, sides)
     found = 0
     if asks:
         found = _gather_candidates(
             ledger, risk, markets, sides, everywhere, candidates, first
         )
-    return count, n_bankrupt, found
+    equity = equity_of(ledger, markets, ledger.pots[0].insurance)
+    peak, floor = rolling_peak(risk), defended(risk)
+    return count, n_bankrupt, found, equity, peak, is_alarmed(risk), floor
 
 
 @inner
@@ -390,13 +395,6 @@ def _fill_again(
     row.at_bottom = of_account.at_bottom
 
 
-@kernel
-def _fund(ledger: Ledger, risk: Risk, markets: Markets) -> tuple[int, int, bool, int]:
-    """The fund's equity and rolling peak, whether an alarm is on, and what it defends."""
-    equity = equity_of(ledger, markets, ledger.pots[0].insurance)
-    return equity, rolling_peak(risk), is_alarmed(risk), defended(risk)
-
-
 def gather(world: World, number: int, everywhere: bool, asks: bool = True) -> Wave:
     """Build the wave that the world is in.
 
@@ -415,12 +413,11 @@ def gather(world: World, number: int, everywhere: bool, asks: bool = True) -> Wa
     candidates = np.empty(len(bankrupt) + 1, CANDIDATE)
     sides = np.zeros((2, len(markets.specs)), np.int8)
     first = np.full(len(ledger.accounts), NONE, np.int32)
-    count, n_bankrupt, n_candidates = _gather(
+    count, n_bankrupt, n_candidates, insurance, peak, is_on, floor = _gather(
         ledger, risk, markets, everywhere, asks, short, bankrupt, sides, candidates, first
     )
     accounts, deficits, debt_market, debt_side = short[:, :count]
     candidates = candidates[:n_candidates]
-    insurance, peak, is_on, floor = _fund(ledger, risk, markets)
     return Wave(
         number=number,
         now_s=float(world.clock[0]["now_ms"]) / 1000.0,

@@ -189,12 +189,14 @@ def _given(found: Burden, decision: Decision) -> Burden:
     given = amounts * worth
     forced, tops = 0.0, [0.0] * 3
     for members in decision.members.values():
-        capacity, taken = payers.capacity[members], amounts[members]
+        # All payers are the columns themselves.
+        rows = members if len(members) < len(amounts) else slice(None)
+        capacity, taken = payers.capacity[rows], amounts[rows]
         if (raised := int(taken.sum())) == 0:
             continue
         if raised > int(capacity.sum() - capacity.max()):
             least = fairness.least_pain(capacity, float(raised))
-            forced += float((np.minimum(least, taken) * worth[members]).sum())
+            forced += float((np.minimum(least, taken) * worth[rows]).sum())
         counts = bounds.tops_of(len(members))
         falling = given[members[bounds.largest(capacity, max(counts))]]
         for i, top in enumerate(counts):

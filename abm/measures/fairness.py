@@ -132,9 +132,10 @@ def neighbours_turned(before: ArrayLike, after: ArrayLike) -> tuple[int, int]:
     """
     first, last = np.asarray(before), np.asarray(after)
     order = _rising(first)
-    steps = np.diff(first[order]) > 0
-    turned = np.diff(last[order])[steps] < 0
-    return int(steps.sum()), int(turned.sum())
+    first, last = first[order], last[order]
+    steps = first[1:] > first[:-1]
+    turned = steps & (last[1:] < last[:-1])
+    return int(np.count_nonzero(steps)), int(np.count_nonzero(turned))
 
 
 def _rising(values: Array) -> Array:

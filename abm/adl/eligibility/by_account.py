@@ -68,7 +68,7 @@ class Accounts:
             HEDGED.index(self.hedged),
             self.hedged_below,
             self.least,
-            np.zeros(wave.accounts, np.int8),
+            np.full(wave.accounts, self.side == "both"),
             *payers,
         )
         found = first(payers, count, self.hedged)
@@ -106,17 +106,20 @@ def _select_accounts(
     tier: Array,
     weight: Array,
 ) -> int:
-    """Write down who may be asked, at its first row; `is_open` is for accounts' marks."""
-    for i in range(rows.shape[0]):
-        side = 1 if rows[i].lots < 0 else 0
-        if not opposite or sides[rows[i].market, side]:
-            is_open[rows[i].account] = 1
+    """Write down who may be asked, at its first row.
+
+    `is_open` is true of every account, or, where only sides opposite are asked, of none.
+    """
+    if opposite:
+        for i in range(rows.shape[0]):
+            if sides[rows[i].market, 1 if rows[i].lots < 0 else 0]:
+                is_open[rows[i].account] = True
     count = 0
     for i in range(rows.shape[0]):
         own = rows[i]
-        if is_open[own.account] == 0:
+        if not is_open[own.account]:
             continue
-        is_open[own.account] = 0
+        is_open[own.account] = False
         most = own.account_profit - own.given
         if measure == 1:
             most = own.equity

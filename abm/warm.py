@@ -165,6 +165,7 @@ def warm_up_adl() -> None:
 
 def _warm_up_measures(policy: Policy, wave: Wave) -> None:
     """What is kept of a call, and what tables say of it."""
+    from abm.adl import bounds
     from abm.adl.record import Call, Outcome
     from abm.adl.summary import in_brief
     from abm.measures.burden import burden_of
@@ -176,6 +177,7 @@ def _warm_up_measures(policy: Policy, wave: Wave) -> None:
     decision = policy.decide(wave)
     entries = policy.entries(wave, decision)
     call = Call(wave, Outcome(decision, entries.fills, entries.haircuts), 0, 0, 0)
+    bounds.largest(decision.payers.capacity, 1)
     came([call], before.account, before.notional, wave.mark)
     kind = np.zeros(int(before.account.max(initial=-1)) + 1, object)
     nothing = np.zeros(len(wave.mark), object)

@@ -24,10 +24,13 @@ import numpy as np
 from abm.adl.record import Decision, Payers
 from abm.adl.settlement.base import Settlement
 from abm.adl.wave import Wave
-from abm.compiled import kernel
+from abm.compiled import inlined, kernel
 from abm.world import Array
 
 _NOBODY = np.zeros(0, np.int64)
+
+_FEW = 64
+"""So many payers are selected before all are sorted."""
 
 
 class Group(NamedTuple):
@@ -108,29 +111,55 @@ def least_of_tops(
 
 
 def largest(capacity: Array, top: int) -> Array:
-    """Rows of the `top` largest capacities, falling, ties in the order of rows."""
-    rows = np.arange(len(capacity))
-    if top < len(capacity):
-        # Found without sorting those that are not among them.
-        least = np.partition(capacity, len(capacity) - top)[len(capacity) - top]
-        rows = rows[: int(_list_from(capacity, least, top, rows))]
-    return np.asarray(rows[np.argsort(-capacity[rows], kind="stable")])
+    """Rows of the `top` largest capacities, falling, ties in the order of rows.
+
+    O(n + top log(top) log(n)) on rows in random order: few are sorted.
+    """
+    rows = np.empty(min(top, len(capacity)), np.int64)
+    _select(capacity, rows)
+    return rows
 
 
 @kernel
-def _list_from(capacity: Array, least: int, top: int, rows: Array) -> int:
-    """List the rows above the least of the `top` capacities, and the first at it."""
-    ties = top
-    for i in range(capacity.shape[0]):
-        ties -= capacity[i] > least
-    count = 0
-    for i in range(capacity.shape[0]):
-        is_tied = capacity[i] == least and ties > 0
-        if capacity[i] > least or is_tied:
-            rows[count] = i
-            count += 1
-            ties -= is_tied
-    return count
+def _select(capacity: Array, rows: Array) -> None:
+    """Fill `rows` with the first so many in the order of `largest`.
+
+    They are a heap with the last of them on top, which whoever precedes it replaces;
+    in the end it is taken apart from the last to the first.
+    """
+    count = rows.shape[0]
+    for i in range(count):
+        rows[i] = i
+    for i in range(count // 2 - 1, -1, -1):
+        _sink(capacity, rows, i, count)
+    for i in range(count, capacity.shape[0] if count else 0):
+        if capacity[i] > capacity[rows[0]]:
+            rows[0] = i
+            _sink(capacity, rows, 0, count)
+    for last in range(count - 1, 0, -1):
+        rows[0], rows[last] = rows[last], rows[0]
+        _sink(capacity, rows, 0, last)
+
+
+@inlined
+def _sink(capacity: Array, rows: Array, place: int, count: int) -> None:
+    """Move a row of a heap down until no row below it comes after it."""
+    child = 2 * place + 1
+    while child < count:
+        if child + 1 < count and _precedes(capacity, rows[child], rows[child + 1]):
+            child += 1
+        if not _precedes(capacity, rows[place], rows[child]):
+            break
+        rows[place], rows[child] = rows[child], rows[place]
+        place = child
+        child = 2 * place + 1
+
+
+@inlined
+def _precedes(capacity: Array, one: int, other: int) -> bool:
+    if capacity[one] == capacity[other]:
+        return one < other
+    return bool(capacity[one] > capacity[other])
 
 
 def _cheapest(units: int, capacity: Array, worth: Array) -> int:
@@ -189,11 +218,10 @@ def least_payers(need: int, capacity: Array) -> int:
     """
     if need <= 0:
         return 0
-    if need <= capacity.max(initial=0):
-        return 1
-    falling = np.sort(capacity[capacity > 0])[::-1]
-    enough = int(np.searchsorted(np.cumsum(falling), need)) + 1
-    return min(enough, len(falling))
+    raised = np.cumsum(capacity[largest(capacity, _FEW)])
+    if not len(raised) or raised[-1] < need:
+        raised = np.cumsum(np.sort(capacity[capacity > 0])[::-1])
+    return min(int(np.searchsorted(raised, need)) + 1, len(raised))
 
 
 def least_touched(each: Sequence[int], account: Array) -> int:

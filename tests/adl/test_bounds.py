@@ -241,12 +241,14 @@ def test_the_bounds_of_a_wave_are_those_of_its_calls():
     assert both.least_largest_share == 0.8
 
 
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.integers(1, 35))
+@settings(deadline=None, derandomize=True)
+@given(st.lists(st.integers(0, 5), max_size=30), st.integers(0, 35))
 def test_the_largest_are_found_in_the_order_of_rows_among_equals(capacity, top):
     falling = sorted(range(len(capacity)), key=lambda i: -capacity[i])
-    assert bounds.largest(np.array(capacity), top).tolist() == falling[:top]
+    assert bounds.largest(np.array(capacity, np.int64), top).tolist() == falling[:top]
 
 
+@settings(deadline=None, derandomize=True)
 @given(BOOKS, st.integers(0, 20), st.lists(st.integers(1, 6), min_size=1, max_size=3))
 def test_several_tops_at_once_are_what_each_is_alone(book, need, tops):
     capacity, worth = np.array(book, np.int64).T

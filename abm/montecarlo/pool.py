@@ -17,7 +17,6 @@ from typing import Any
 
 from abm.montecarlo.store import StoreError
 
-
 _HUGE_PAGES = "glibc.malloc.hugetlb=1"
 """Has glibc ask for huge pages; worlds are read at random, which is 3% quicker in them."""
 

@@ -164,13 +164,13 @@ def warm_up_adl() -> None:
 
 
 def _warm_up_measures(policy: Policy, wave: Wave) -> None:
-    """What is kept of a call, and what tables say of it."""
+    """What is kept of a call, and what is measured of it."""
     from abm.adl import bounds
     from abm.adl.record import Call, Outcome
     from abm.adl.summary import in_brief
+    from abm.measures.accounts import fresh_rows
     from abm.measures.burden import burden_of
     from abm.measures.predictability import came, if_called, shown
-    from abm.montecarlo.tables import Names, of_calls
 
     before = shown(policy, wave)
     wave = if_called(wave)
@@ -179,12 +179,9 @@ def _warm_up_measures(policy: Policy, wave: Wave) -> None:
     call = Call(wave, Outcome(decision, entries.fills, entries.haircuts), 0, 0, 0)
     bounds.largest(decision.payers.capacity, 1)
     came([call], before.account, before.notional, wave.mark)
-    kind = np.zeros(int(before.account.max(initial=-1)) + 1, object)
-    nothing = np.zeros(len(wave.mark), object)
-    burdens = [burden_of(call, policy)]
-    of_calls(
-        [in_brief(call, policy)], policy, Names(nothing, kind, wave.mark), kind, burdens
-    )
+    fresh_rows(before.account, np.zeros(wave.account_slots, bool))
+    burden_of(call, policy)
+    in_brief(call, policy)
 
 
 def _warm_up_prices(world: World) -> None:

@@ -59,7 +59,7 @@ VENUES = (
 """Venues' documented rules that close positions."""
 
 FEW, MANY, RUNS = 16, 48, 1_000
-LOOK_S, MEMORY_S = 0.25, 2.0
+LOOK_S, MEMORY_S = 1.0, 2.0
 """Seconds between two looks at a batch, and at its memory: that holds up what is measured,
 since pages are counted under a lock."""
 
@@ -102,7 +102,8 @@ def batch_cost(runs: int, workers: int) -> Cost:
                 driver = max(driver, memory.get(child.pid, 0))
                 peak = max(peak, sum(memory.values()))
                 due = time.monotonic() + MEMORY_S
-            time.sleep(LOOK_S)
+            with suppress(psutil.TimeoutExpired):
+                child.wait(LOOK_S)
         if child.returncode:
             raise RuntimeError(f"adl run ended with {child.returncode}")
         return Cost(time.monotonic() - begun, sum(used.values()), peak, driver)

@@ -313,7 +313,7 @@ def of_decision(wave: Wave, decision: Decision, settlement: Settlement) -> Bound
             least = least_of_tops(group.need, capacity, worth, tops_of(len(row)))
             tops = [above + more for above, more in zip(tops, least, strict=True)]
     missing = [max(0, group.need - group.total) for group in groups.values()]
-    # What all of a group must give at least is what one must who has all that they have.
+    # Pro-rata is the least for all payers of a group as for one who has all of theirs.
     share = [
         least_largest_share(group.need, np.array([group.total]))
         for group in groups.values()

@@ -186,7 +186,7 @@ def _check_cash(wave: Wave, row: Array, group: Array, capacity: Array) -> None:
     rows = wave.candidates
     if group.any():
         raise RefusedError("gave a group other than 0, which is that of cash")
-    seen = np.zeros(wave.accounts, bool)
+    seen = np.zeros(wave.account_slots, bool)
     wrong = _wrong_cash(rows, row, capacity, seen)
     if wrong >= 0:
         raise RefusedError(_WRONG_CASH[wrong])

@@ -162,7 +162,7 @@ class Wave:
         return int(self.deficit.sum())
 
     @cached_property
-    def accounts(self) -> int:
+    def account_slots(self) -> int:
         """One more than the largest number of a candidate's account; 0 without any."""
         return int(self.candidates["account"].max(initial=-1)) + 1
 

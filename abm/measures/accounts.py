@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from abm.compiled import kernel
 from abm.world import NONE, Array
 
 
@@ -27,3 +28,32 @@ def each_once(account: Array) -> tuple[Array, Array, Array]:
     each = np.flatnonzero(first != NONE)
     place = np.cumsum(first != NONE) - 1
     return each, first[each], place[account]
+
+
+def fresh_rows(account: Array, is_known: Array) -> Array:
+    """The rows in which accounts come that were not known; from then on they are.
+
+    Parameters
+    ----------
+    account : array of int64, shape (rows,)
+    is_known : array of bool, shape (accounts,)
+        Is set.
+
+    Returns
+    -------
+    array of int64, shape (fresh,)
+        The first row of each such account, rising.
+    """
+    rows = np.empty(len(account), np.int64)
+    return rows[: int(_list_fresh(account, is_known, rows))]
+
+
+@kernel
+def _list_fresh(account: Array, is_known: Array, rows: Array) -> int:
+    count = 0
+    for i in range(account.shape[0]):
+        if not is_known[account[i]]:
+            is_known[account[i]] = True
+            rows[count] = i
+            count += 1
+    return count

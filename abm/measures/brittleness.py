@@ -23,7 +23,7 @@ from abm.adl.policy import Policy
 from abm.adl.record import Call, Decision
 from abm.adl.wave import Wave
 from abm.units import usd
-from abm.world import Array
+from abm.world import Array, copied
 
 SHARE = 1e-3
 """Part of an account's equity that it is given more or less."""
@@ -129,7 +129,7 @@ def jittered(wave: Wave, share: float, draw: int) -> tuple[Wave, int]:
 
 def _with_deposits(wave: Wave, amount: Array) -> Wave:
     """Deposits of the account of every candidate, alike for its positions, quanta."""
-    rows = wave.candidates.copy()
+    rows = copied(wave.candidates)
     for name in ("cash", "equity", "principal"):
         rows[name] += amount
     return _with_candidates(wave, rows)
@@ -142,7 +142,7 @@ def at_mark(wave: Wave, market: int, ticks: int) -> Wave:
     to be closed, which do not depend on the mark, stay. Who has no equity stays out.
     """
     step = ticks * int(wave.unit[market])
-    rows, ruined = wave.candidates.copy(), wave.bankrupt.copy()
+    rows, ruined = copied(wave.candidates), wave.bankrupt.copy()
     gain = np.where(rows["market"] == market, rows["lots"] * step, 0)
     swell = np.abs(rows["value"] + gain) - np.abs(rows["value"])
     account, owner = np.unique(rows["account"], return_inverse=True)
@@ -167,8 +167,9 @@ def at_mark(wave: Wave, market: int, ticks: int) -> Wave:
 
 
 def _with_candidates(wave: Wave, rows: Array) -> Wave:
-    kept = rows["equity"] > 0
-    return replace(wave, candidates=rows[kept], older_gains=wave.older_gains[kept])
+    kept = np.flatnonzero(rows["equity"] > 0)
+    # numpy's own index goes field by field, twenty times as slowly.
+    return replace(wave, candidates=np.take(rows, kept), older_gains=wave.older_gains[kept])
 
 
 # --- what they do -----------------------------------------------------------------------
@@ -184,7 +185,7 @@ def taken(policy: Policy, wave: Wave, decision: Decision, lot: Array) -> Taken:
     """
     if not decision.acted:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    rows = wave.candidates[decision.payers.row]
+    rows = np.take(wave.candidates, decision.payers.row)
     amounts = decision.amounts
     if policy.stages[decision.stage].settlement.medium == "contracts":
         amounts = amounts * lot[rows["market"]]

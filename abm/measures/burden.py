@@ -128,7 +128,7 @@ def _before_and_after(call: Call, *, in_contracts: bool) -> tuple[Array, Array, 
     int64, shape (accounts,); accounts rise, nobody has less than nothing left.
     """
     rows, payers, outcome = call.wave.candidates, call.outcome.decision.payers, call.outcome
-    had = np.full(call.wave.accounts, NONE)
+    had = np.full(call.wave.account_slots, NONE)
     lost = np.zeros(len(had), np.int64)
     _add_endowments(rows, payers.row, payers.capacity, in_contracts, had)
     _add_losses(outcome.fills, outcome.haircuts, call.wave.mark * call.wave.unit, lost)
@@ -163,7 +163,7 @@ def _add_losses(fills: Array, haircuts: Array, lot_worth: Array, lost: Array) ->
 
 def profits_and_equity(wave: Wave) -> tuple[int, int]:
     """Profits and equity of the candidates' accounts in quanta, each account once."""
-    profits, equity = _sums_of_accounts(wave.candidates, np.zeros(wave.accounts, bool))
+    profits, equity = _sums_of_accounts(wave.candidates, np.zeros(wave.account_slots, bool))
     return int(profits), int(equity)
 
 

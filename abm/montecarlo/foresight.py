@@ -24,7 +24,7 @@ from abm.adl.wave import PolicyError, Wave, gather
 from abm.engine import Engine
 from abm.measures import brittleness, predictability
 from abm.measures.predictability import UNKNOWN, Predictability
-from abm.world import Array, World
+from abm.world import Array, World, copied
 
 
 class Look:
@@ -124,21 +124,14 @@ def _still(world: World) -> World:
     """What a wave is gathered from, as it stands now."""
     ledger = world.ledger._replace(
         **{
-            name: _copied(getattr(world.ledger, name))
+            name: copied(getattr(world.ledger, name))
             for name in ("accounts", "positions", "pots", "open_interest", "ages", "lows")
         }
     )
-    markets = world.markets._replace(state=_copied(world.markets.state))
+    markets = world.markets._replace(state=copied(world.markets.state))
     risk = world.risk._replace(watch=np.zeros_like(world.risk.watch))
-    clock = _copied(world.clock)
+    clock = copied(world.clock)
     return world._replace(clock=clock, ledger=ledger, markets=markets, risk=risk)
-
-
-def _copied(array: Array) -> Array:
-    """A copy byte by byte: numpy's own goes field by field, far more slowly."""
-    if array.dtype.names is None:
-        return array.copy()
-    return array.view(np.uint8).copy().view(array.dtype)
 
 
 def columns(look: Look | None, policy: Policy, calls: Sequence[Call]) -> dict[str, float]:

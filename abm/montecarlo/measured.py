@@ -186,11 +186,12 @@ def _rank_stability(before: Columns | None, paid: Columns) -> float:
     """Of the burdens of all who were hit in a wave or in the one before it."""
     if before is None:
         return math.nan
-    accounts = np.union1d(before["account"], paid["account"])
-    shares = np.zeros((2, len(accounts)))
+    end = 1 + max(wave["account"].max(initial=-1) for wave in (before, paid))
+    shares, is_hit = np.zeros((2, end)), np.zeros(end, bool)
     for share, wave in zip(shares, (before, paid), strict=True):
-        share[np.searchsorted(accounts, wave["account"])] = wave["share"]
-    return fairness.rank_stability(*shares)
+        share[wave["account"]] = wave["share"]
+        is_hit[wave["account"]] = True
+    return fairness.rank_stability(*shares[:, is_hit])
 
 
 def _regrets(calls: Sequence[Call], row: Row) -> Row:

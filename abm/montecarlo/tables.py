@@ -14,9 +14,8 @@ from abm.adl import audit, bounds
 from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.summary import summarise
-from abm.compiled import kernel
 from abm.engine import Engine
-from abm.measures.accounts import each_once
+from abm.measures.accounts import each_once, fresh_rows
 from abm.measures.burden import Burden, burden_of
 from abm.montecarlo import measured, retained
 from abm.montecarlo.course import Episode
@@ -278,18 +277,6 @@ def _when_hit(call: Call, policy: Policy, paid: _Paid, rows: Array) -> Columns:
     }
 
 
-@kernel
-def _list_fresh(account: Array, is_hit: Array, rows: Array) -> int:
-    """List the first row of each account that was not hit yet, and mark it as hit."""
-    count = 0
-    for i in range(account.shape[0]):
-        if not is_hit[account[i]]:
-            is_hit[account[i]] = True
-            rows[count] = i
-            count += 1
-    return count
-
-
 def _by_account(calls: Sequence[Call], policy: Policy, accounts: int) -> Columns:
     """Add up what each account paid in a wave; the rest is as it was when first hit.
 
@@ -308,11 +295,9 @@ def _by_account(calls: Sequence[Call], policy: Policy, accounts: int) -> Columns
             continue
         paid = _paid(call)
         account = paid.account
-        rows = np.empty_like(account)
-        if fresh := int(_list_fresh(account, is_hit, rows)):
-            each = account[rows[:fresh]]
-            for name, told in _when_hit(call, policy, paid, rows[:fresh]).items():
-                when_hit[name][each] = told
+        if len(rows := fresh_rows(account, is_hit)):
+            for name, told in _when_hit(call, policy, paid, rows).items():
+                when_hit[name][account[rows]] = told
         before = given[account]
         if policy.stages[call.outcome.decision.stage].settlement.medium != "cash":
             before += _given_before(account, paid.amount)

@@ -65,9 +65,13 @@ def test_watching_changes_nothing():
     assert alone.world.clock == watched.world.clock
 
 
-def test_marks_are_those_of_their_step():
+@pytest.mark.parametrize("room", [3, 256])
+def test_marks_are_those_of_their_step(room):
     rule = compose("hyperliquid", PRESETS["hyperliquid"])
     engine = engine_at_wave().fork(rule)
+    logs = engine.world.logs
+    logs = logs._replace(marks=np.zeros((room, logs.marks.shape[1]), np.int64))
+    engine.world = engine.world._replace(logs=logs)
     engine.watcher = watch = Watch(rule, (0.0, 3.0))
     engine.answer_if_asked()
     seen = {}

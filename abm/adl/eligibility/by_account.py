@@ -68,7 +68,7 @@ class Accounts:
             HEDGED.index(self.hedged),
             self.hedged_below,
             self.least,
-            np.full(wave.accounts, self.side == "both"),
+            np.full(wave.account_slots, self.side == "both"),
             *payers,
         )
         found = first(payers, count, self.hedged)

@@ -151,9 +151,10 @@ def take_by_key(keys: Array, capacity: Array, budget: int) -> Array:
 
     O(n), whatever the keys.
     """
-    budget = payable(capacity, budget)
-    if budget == int(capacity.sum()):
+    total = int(capacity.sum())
+    if budget >= total:
         return capacity.copy()
+    budget = max(0, int(budget))
     marginal, left = find_marginal(keys, capacity, budget)
     return take_first(keys, capacity, marginal, left)
 

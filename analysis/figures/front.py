@@ -49,7 +49,10 @@ def draw_front(front: Front) -> Figure:
         ),
     ]
     goals = zip(front.measures, front.goals, strict=True)
-    better = ", ".join(f"{m} {'less' if g == 'min' else 'more'}" for m, g in goals)
+    better = ", ".join(
+        f"{'less' if goal == 'min' else 'more'} {_words(measure).lower()}"
+        for measure, goal in goals
+    )
     words = (
         f"{len(front.tried)} candidates on {len(front.searched)} seeds from "
         f"{front.searched.start}; bars are 95% intervals of means over {len(front.seeds)} "
@@ -69,7 +72,7 @@ def _draw_pair(axes: Axes, front: Front, across: str, up: str) -> None:
     axes.plot(
         tried[across], tried[up], ".", color=style.QUIET, alpha=0.45, ms=5, mec="none"
     )
-    for policy, row in front.found.iterrows():
+    for _, row in front.found.iterrows():
         colour, marker = _LOOKS[row["standing"]] if row["is_candidate"] else ("k", "D")
         ends = [row[f"{across}_low"], row[f"{across}_high"]]
         axes.plot(ends, [row[up]] * 2, color=colour, lw=1.2)
@@ -78,18 +81,28 @@ def _draw_pair(axes: Axes, front: Front, across: str, up: str) -> None:
         axes.plot(
             row[across], row[up], marker, color=colour, ms=7, mec="white", mew=0.7, zorder=3
         )
-        if not row["is_candidate"]:
-            axes.annotate(
-                str(policy), (row[across], row[up]), xytext=(6, 5),
-                textcoords="offset points", fontsize=8.5,
-            )  # fmt: skip
     _label(axes.xaxis, across)
     _label(axes.yaxis, up)
     axes.margins(0.08)
+    for policy, row in front.found[~front.found["is_candidate"]].iterrows():
+        _name(axes, str(policy), row[across], row[up])
+
+
+def _name(axes: Axes, policy: str, across: float, up: float) -> None:
+    """A policy's name beside its point, on the side where there is room."""
+    is_right = across > sum(axes.get_xlim()) / 2.0
+    axes.annotate(
+        policy, (across, up), xytext=(-6 if is_right else 6, 5),
+        ha="right" if is_right else "left", textcoords="offset points", fontsize=8.5,
+    )  # fmt: skip
+
+
+def _words(measure: str) -> str:
+    return measure.removesuffix("_usd").replace("_", " ").capitalize()
 
 
 def _label(axis: Axis, measure: str) -> None:
-    words = measure.removesuffix("_usd").replace("_", " ").capitalize()
+    words = _words(measure)
     if measure.endswith("_usd"):
         style.usd_axis(axis, f"{words}, mean (USD)")
     elif measure.endswith("_share"):

@@ -392,6 +392,17 @@ def test_a_sweep_says_what_matters_and_is_gone_on_with(tmp_path):
     again = adl("resume", out, "--json")
     assert again.exit_code == 0, again.output
     assert len(json.loads(again.output)["responses"]) == 2 * 3
+    sql = (
+        'select point, "venue.vault_usd" as vault, avg(vault_start_usd) as held, '
+        "count(*) as n from points join runs using (point) group by all order by 1"
+    )
+    asked = json.loads(adl("query", out, sql, "--json").output)
+    assert [(row["point"], row["vault"], row["n"]) for row in asked] == [
+        (0, 1e3, 6),
+        (1, 1e6, 6),
+    ]
+    assert [row["held"] for row in asked] == [1e3, 1e6]
+    assert adl("query", out, "select nothing from runs").exit_code == 2
     assert adl("sweep", MINIMAL).exit_code == 2
     bad = adl("sweep", MINIMAL, *words, "--measure", "joy")
     assert bad.exit_code == 2

@@ -196,18 +196,25 @@ def query(
     sql: Annotated[str, typer.Argument(help="One statement in DuckDB's SQL.")],
     as_json: AsJson = False,
 ) -> None:
-    """Ask a batch's tables in SQL (needs the extra `query`).
+    """Ask the tables of a batch, or of all points of a sweep, in SQL (extra `query`).
 
     Tables: `runs`, `waves`, `haircuts`, `adl_fills`, `liquidations`, `horizons`,
-    `retention`, `episodes`, `audit`, `paths`, `extremes`.
+    `retention`, `episodes`, `audit`, `paths`, `extremes`; of a sweep each with the column
+    `point`, and `points` with the keys' values.
 
     Example: `adl query runs/oct10 "select policy, avg(residual_usd) from runs group by 1"`
+
+    Example: `adl query runs/sweep "select * from points join runs using (point)"`
     """
     with plain_errors():
-        from abm.montecarlo.query import query as ask
+        from abm.montecarlo import query as asking
         from abm.montecarlo.store import Batch
+        from abm.montecarlo.sweeps import INDEX
 
-        table = ask(Batch(run_dir), sql)
+        if (run_dir / INDEX).is_file():
+            table = asking.query_sweep(run_dir, sql)
+        else:
+            table = asking.query(Batch(run_dir), sql)
     if as_json:
         print_json(json.loads(table.to_json(orient="records", date_format="iso")))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,15 +15,15 @@ from abm.adl.policy import Policy
 from abm.adl.record import Call
 from abm.adl.summary import summarise
 from abm.engine import Engine
-from abm.measures.accounts import each_once, fresh_rows
 from abm.measures.burden import Burden, burden_of
 from abm.montecarlo import measured, retained
 from abm.montecarlo.course import Episode
+from abm.montecarlo.paid import haircuts_of, profit_shares, stack
 from abm.montecarlo.store import SCHEMAS
 from abm.scenario import Retention, Scenario
 from abm.units import usd
 from abm.venue.liquidation import BOOK_RUNG, RUNG_NAMES, WAVE_RUNG, shortfall
-from abm.world import Array, World, pair_keys
+from abm.world import Array, World
 
 Columns = dict[str, Any]
 
@@ -147,10 +147,10 @@ def of_calls(
         call if call.summary else replace(call, summary=summarise(call, policy))
         for call in calls
     ]
-    haircuts = _haircuts(calls, policy, kind)
+    haircuts = haircuts_of(calls, policy, kind)
     waves = _waves(calls, policy, haircuts)
     return {
-        "adl_fills": _stack(
+        "adl_fills": stack(
             [_fills(call, names, kind) for call in calls if len(call.outcome.fills)]
         ),
         "haircuts": haircuts,
@@ -182,12 +182,6 @@ def as_table(name: str, columns: Columns, run: int, policy: str) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _stack(parts: list[Columns]) -> Columns:
-    if not parts:
-        return {}
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
 def _fills(call: Call, names: Names, kind: Array) -> Columns:
     wave, fills = call.wave, call.outcome.fills
     market, lots = fills["market"], fills["lots"]
@@ -215,137 +209,6 @@ def _fills(call: Call, names: Names, kind: Array) -> Columns:
         "profit_usd": usd(gain),
         "full_close": closed[inverse] >= np.abs(fills["held"]),
     }
-
-
-def _haircuts(calls: Sequence[Call], policy: Policy, kind: Array) -> Columns:
-    """Who paid in each wave: one row an account, its calls taken together."""
-    numbers = sorted({call.wave.number for call in calls})
-    waves = []
-    for number in numbers:
-        here = [call for call in calls if call.wave.number == number]
-        paid = _by_account(here, policy, len(kind))
-        waves.append({"wave": np.full(len(paid["account"]), number)} | paid)
-    found = _stack(waves)
-    if found:
-        found["kind"] = kind[found["account"]]
-        amount, capacity = found["amount_quanta"], found.pop("capacity")
-        found["capacity_usd"], found["amount_usd"] = usd(capacity), usd(amount)
-        found["share"] = _part(amount, capacity)
-    return found
-
-
-class _Paid(NamedTuple):
-    """What a call took: one row a position (contracts) or an account (cash).
-
-    `capacity`, `amount` and `closed_usd` (None where nothing was closed) are of shape
-    (paid,); `row` points into the candidates of the call's wave.
-    """
-
-    row: Array
-    account: Array
-    capacity: Array
-    amount: Array
-    closed_usd: Array | None
-
-
-def _paid(call: Call) -> _Paid:
-    wave, decision = call.wave, call.outcome.decision
-    paid = decision.paid
-    row, amount = decision.payers.row[paid], decision.amounts[paid]
-    account = wave.candidates["account"][row]
-    if not len(call.outcome.fills):
-        return _Paid(row, account, decision.payers.capacity[paid], amount, None)
-    # numpy's own index goes field by field, twenty times as slowly.
-    rows = np.take(wave.candidates, row)
-    market, lots = rows["market"], np.sign(rows["lots"]) * amount
-    value = _of_fills(call, rows, "value")
-    got = value + _of_fills(call, rows, "collateral")
-    # What the payer gets is worth less than the mark by this much.
-    loss = lots * wave.mark[market] * wave.unit[market] - got
-    return _Paid(row, account, rows["value"] - rows["cost"], loss, usd(np.abs(value)))
-
-
-def _when_hit(call: Call, policy: Policy, paid: _Paid, rows: Array) -> Columns:
-    """What some rows of a call tell of their accounts as they were then."""
-    candidates, row = call.wave.candidates, paid.row[rows]
-    return {
-        "time_s": call.wave.now_s,
-        "rank": summarise(call, policy).rank[rows],
-        "equity_usd": usd(candidates["equity"][row]),
-        "principal_usd": usd(candidates["principal"][row]),
-        "by_contract": paid.closed_usd is not None,
-    }
-
-
-def _by_account(calls: Sequence[Call], policy: Policy, accounts: int) -> Columns:
-    """Add up what each account paid in a wave; the rest is as it was when first hit.
-
-    Contracts that are closed are gone, so the profits of an account's closed positions
-    add up to its capacity. Cash comes again and again out of the same profit, so there
-    capacity is the most that was left in a call, with what had been given before.
-
-    Call by call, since together they would take more room than the world.
-    """
-    total, most, given = np.zeros((3, accounts), np.int64)
-    closed = np.zeros(accounts)
-    is_hit = np.zeros(accounts, bool)
-    when_hit = {name: np.zeros(accounts, kind) for name, kind in _WHEN_HIT.items()}
-    for call in calls:
-        if not len(call.outcome.decision.paid):
-            continue
-        paid = _paid(call)
-        account = paid.account
-        if len(rows := fresh_rows(account, is_hit)):
-            for name, told in _when_hit(call, policy, paid, rows).items():
-                when_hit[name][account[rows]] = told
-        before = given[account]
-        if policy.stages[call.outcome.decision.stage].settlement.medium != "cash":
-            before += _given_before(account, paid.amount)
-        np.maximum.at(most, account, paid.capacity + before)
-        np.add.at(total, account, paid.capacity)
-        np.add.at(given, account, paid.amount)
-        if paid.closed_usd is not None:
-            np.add.at(closed, account, paid.closed_usd)
-    hit = np.flatnonzero(is_hit)
-    found = {name: column[hit] for name, column in when_hit.items()}
-    by_contract = found.pop("by_contract")
-    return found | {
-        "account": hit,
-        "amount_quanta": given[hit],
-        "closed_usd": closed[hit],
-        "capacity": np.where(by_contract, total[hit], most[hit]),
-    }
-
-
-_WHEN_HIT = {
-    "time_s": float,
-    "rank": np.int64,
-    "equity_usd": float,
-    "principal_usd": float,
-    "by_contract": bool,
-}
-"""What is told of an account as it was when it was first hit in a wave."""
-
-
-def _given_before(account: Array, amount: Array) -> Array:
-    """What each row's account had given in earlier rows."""
-    order = np.argsort(account, kind="stable")
-    amount = amount[order]
-    running = np.cumsum(amount) - amount
-    starts = np.flatnonzero(np.diff(account[order], prepend=-1))
-    offset = np.repeat(running[starts], np.diff(starts, append=len(order)))
-    before = np.empty_like(amount)
-    before[order] = running - offset
-    return np.asarray(before)
-
-
-def _of_fills(call: Call, rows: Array, name: str) -> Array:
-    """The sum of a field of the fills of some positions in a call."""
-    fills, n_markets = call.outcome.fills, len(call.wave.mark)
-    pairs, fill = np.unique(pair_keys(fills, n_markets), return_inverse=True)
-    total = np.zeros(len(pairs), np.int64)
-    np.add.at(total, fill, fills[name])
-    return np.asarray(total[np.searchsorted(pairs, pair_keys(rows, n_markets))])
 
 
 def _audit(calls: Sequence[Call], kind: Array) -> Columns:
@@ -505,7 +368,7 @@ def of_decisions(
     residual : int
         Quanta missing at the end.
     """
-    profit, equity = _profit_shares(told["haircuts"])
+    profit, equity = profit_shares(told["haircuts"])
     return {
         "waves": len({call.wave.number for call in calls}),
         "calls": len(calls),
@@ -563,37 +426,6 @@ def _adl(fills: Columns, haircuts: Columns, shares: tuple[Array, Array]) -> dict
     found["largest_haircut_share"] = float(profit.max(initial=0.0))
     found["largest_equity_share"] = float(equity.max(initial=0.0))
     return found
-
-
-def _profit_shares(haircuts: Columns) -> tuple[Array, Array]:
-    """What each account gave in the whole run, as a share of profit and of equity.
-
-    Positions that are closed are gone, so their profits add up. What cash an account can
-    give is what it has left, so its profit is the most of that and what it gave before.
-    Equity is that before the account was first hit.
-    """
-    if not len(haircuts.get("account", [])):
-        return np.zeros(0), np.zeros(0)
-    _, first, account = each_once(haircuts["account"])
-    given = np.bincount(account, weights=haircuts["amount_usd"])
-    had = np.zeros(len(given))
-    if np.any(haircuts["closed_usd"]):
-        np.add.at(had, account, haircuts["capacity_usd"])
-    else:
-        left = haircuts["capacity_usd"] + usd(
-            _given_before(account, haircuts["amount_quanta"])
-        )
-        np.maximum.at(had, account, left)
-    return _part(given, had), _part(given, haircuts["equity_usd"][first])
-
-
-def _part(amount: Array, whole: Array) -> Array:
-    """What part of the whole an amount is, from 0 to 1.
-
-    All of it where more was taken than there was: of a payer without profit, say.
-    """
-    part = amount / np.where(whole > 0, whole, 1)
-    return np.where(amount <= 0, 0.0, np.where(whole > 0, np.minimum(part, 1.0), 1.0))
 
 
 def of_liquidations(rows: Columns) -> dict[str, Any]:

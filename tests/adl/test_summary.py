@@ -12,7 +12,7 @@ from abm import genesis
 from abm.adl import summary
 from abm.engine import Engine, policy_of
 from abm.measures.watch import Watch
-from abm.montecarlo import tables
+from abm.montecarlo import paid, tables
 from tests.crashes import crash
 
 SCORES = st.lists(st.one_of(st.integers(-3, 3), st.just(np.nan)), min_size=1, max_size=12)
@@ -65,4 +65,4 @@ def test_what_an_account_gave_before_is_the_sum_of_its_earlier_rows(rows):
     earlier = [
         sum(gave for who, gave in rows[:i] if who == rows[i][0]) for i in range(len(rows))
     ]
-    assert tables._given_before(account, amount).tolist() == earlier
+    assert paid._given_before(account, amount).tolist() == earlier

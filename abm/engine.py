@@ -6,8 +6,9 @@ nothing else.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -15,11 +16,13 @@ import numpy as np
 from abm import enlarge, step
 from abm import world as w
 from abm.adl.answers import Answer
+from abm.adl.company import Companion
 from abm.adl.compose import complete, compose
 from abm.adl.policy import Policy
-from abm.adl.record import Call
+from abm.adl.record import Call, Decision
+from abm.adl.settlement import Entries
 from abm.adl.summary import in_brief
-from abm.adl.wave import Wave, gather
+from abm.adl.wave import PolicyError, Wave, gather
 from abm.compiled import inner, kernel
 from abm.scenario import Scenario
 from abm.traders.habits import note_hit
@@ -171,6 +174,10 @@ class Engine:
         Whoever looks on; forks have none of their own.
     players : Players or None
         Whoever plays strategies; forks have theirs.
+    companions : list of Companion
+        Policies that have done the same so far as the engine's own.
+    parted : list of Engine
+        Forks of those who did not, in which the wave that they answer otherwise waits.
     """
 
     watcher: Watcher | None = None
@@ -193,6 +200,8 @@ class Engine:
         self.keep_whole = keep_whole
         self.world.clock["look_every"] = look_every
         self.record = Record()
+        self.companions: list[Companion] = []
+        self.parted: list[Engine] = []
         self._calm_ms = 0
         self._calls_before = self._owed = 0
         if look_every:
@@ -244,9 +253,9 @@ class Engine:
         self._owed = int(debt(self.world.ledger, self.world.risk, self.world.markets))
         if self.world.clock[0]["look_every"]:
             self._look()
-        if self.watcher is not None:
-            self.watcher.began(self.world)
-            self.world.clock[0]["marks_until"] = self.watcher.marks_until
+        for watcher in self._watchers:
+            watcher.began(self.world)
+        self._want_marks()
 
     @property
     def now_s(self) -> float:
@@ -311,8 +320,7 @@ class Engine:
 
     def _next_look(self) -> int:
         """The number of completed steps at which the watcher wants to look."""
-        due = None if self.watcher is None else self.watcher.due
-        return _NEVER if due is None else due + 1
+        return min((due + 1 for _, due in self._dues()), default=_NEVER)
 
     def _summon_players(self, target: int) -> None:
         """Have the market wait for the players if they are due in the step that begins."""
@@ -335,8 +343,10 @@ class Engine:
         """Let players and the watcher look after the last step, if they are due."""
         if self.players is not None and self.players.waits:
             self.players.settle(self.world)
-        if self.watcher is not None and self._next_look() == self.world.clock[0]["step"]:
-            self.watcher.look(self.world, int(self.world.clock[0]["step"]) - 1)
+        step = int(self.world.clock[0]["step"]) - 1
+        for watcher, due in self._dues():
+            if due == step:
+                watcher.look(self.world, step)
 
     def finish(self) -> Record:
         """Drain the logs, check the world a last time, and give the record."""
@@ -377,13 +387,14 @@ class Engine:
 
     def answer_wave(self) -> None:
         """Ask the policy, book its answer, and tell those whom it hit."""
-        if self.record.calls and not self.keep_whole:
-            self.record.calls[-1] = in_brief(self.record.calls[-1], self.policy)
+        self._put_in_brief()
         wave = self._gather()
         if self.players is not None and self._is_first:
             self.players.called(self.world)
         before = wave.total_deficit
-        outcome = self.policy.answer(self.world, wave, self.record.calls)
+        decision, entries = self._decide(wave)
+        theirs = self._ask_companions(wave, decision, entries)
+        outcome = self.policy.book(self.world, wave, decision, entries)
         after, missing = map(int, _conclude(self.world, outcome.fills))
         carried = self._owed if self._is_first else self.record.calls[-1].short_after
         call = Call(wave, outcome, before, after, min(carried, before))
@@ -393,7 +404,78 @@ class Engine:
             w.check(self.world)
         if self.watcher is not None:
             self.watcher.answered(self.world, call)
-            self.world.clock[0]["marks_until"] = self.watcher.marks_until
+        for one, own in zip(self.companions, theirs, strict=True):
+            noted = one.note(call, own)
+            if one.watcher is not None:
+                one.watcher.answered(self.world, noted)
+        self._want_marks()
+
+    def _put_in_brief(self) -> None:
+        """Keep the last call in brief, if there is one and calls are not kept whole."""
+        if not self.record.calls or self.keep_whole:
+            return
+        whole = self.record.calls[-1]
+        brief = self.record.calls[-1] = in_brief(whole, self.policy)
+        for one in self.companions:
+            one.put_in_brief(whole, brief)
+
+    def _decide(self, wave: Wave) -> tuple[Decision, Entries]:
+        """What the policy does; if it is refused, its companions go on without it."""
+        try:
+            decision = self.policy.decide(wave, self.record.calls)
+            return decision, self.policy.entries(wave, decision)
+        except PolicyError:
+            self._part(list(self.companions))
+            raise
+
+    def _ask_companions(
+        self, wave: Wave, decision: Decision, entries: Entries
+    ) -> list[Decision]:
+        """What each decides who does the same; the others part."""
+        asked = self.policy, decision, entries
+        found = [one.decide(wave, *asked) for one in self.companions]
+        others = [
+            one for one, own in zip(self.companions, found, strict=True) if own is None
+        ]
+        self._part(others)
+        return [own for own in found if own is not None]
+
+    def _part(self, others: list[Companion]) -> None:
+        """Let companions go on in a fork, the first of them with the rest beside it."""
+        if not others:
+            return
+        first, *rest = others
+        engine = self.fork(first.policy)
+        engine.record.calls = first.calls
+        engine.watcher = first.watcher
+        engine.companions = rest
+        self.companions = [one for one in self.companions if one not in others]
+        self.parted.append(engine)
+
+    def seen_by(self, companion: Companion) -> Engine:
+        """The run as a companion's own: the same world, with what it says of its calls."""
+        engine = copy.copy(self)
+        engine.policy, engine.watcher = companion.policy, companion.watcher
+        engine.record = replace(self.record, calls=companion.calls)
+        engine.companions, engine.parted = [], []
+        return engine
+
+    @property
+    def _watchers(self) -> list[Watcher]:
+        """Whoever looks on, at the policy's calls or at a companion's."""
+        each = [self.watcher, *(one.watcher for one in self.companions)]
+        return [watcher for watcher in each if watcher is not None]
+
+    def _dues(self) -> list[tuple[Watcher, int]]:
+        """Watchers that want to look again, and after which step."""
+        found = [(watcher, watcher.due) for watcher in self._watchers]
+        return [(watcher, due) for watcher, due in found if due is not None]
+
+    def _want_marks(self) -> None:
+        """Have the marks noted as long as a watcher wants them."""
+        if watchers := self._watchers:
+            until = max(watcher.marks_until for watcher in watchers)
+            self.world.clock[0]["marks_until"] = until
 
     def _gather(self) -> Wave:
         """The wave, with who could pay unless nobody is asked and calls are not kept."""

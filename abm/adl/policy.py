@@ -104,7 +104,18 @@ class Policy:
             If a settlement of this package has entries other than what was decided.
         """
         decision = self.decide(wave, past)
-        entries = self.entries(wave, decision)
+        return self.book(world, wave, decision, self.entries(wave, decision))
+
+    def book(
+        self, world: World, wave: Wave, decision: Decision, entries: Entries
+    ) -> Outcome:
+        """Book what was decided, as its entries say.
+
+        Raises
+        ------
+        PolicyError
+            If a user's settlement fails while it books.
+        """
         if decision.acted:
             self.stages[decision.stage - self.stage]._book(world, wave, entries)
         cut = entries.withdrawal_cut(wave)

@@ -76,6 +76,8 @@ def in_brief(call: Call, policy: Policy) -> Call:
     they could give and what they were asked for; a crash of a large venue under a cash
     rule has tens of millions of them.
     """
+    if call.summary is not None:
+        return call
     summary = summarise(call, policy)
     decision = call.outcome.decision
     paid = decision.paid

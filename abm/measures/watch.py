@@ -92,7 +92,12 @@ class Watch:
     traders : array of int64, shape (accounts,)
         The cross account that each account belonged to when the first call came, or, of
         one that was opened later, the first call after that.
+    beside : Watch or None
+        One that looks at each call before this one; where both have the same, its burden
+        is told once.
     """
+
+    beside: Watch | None = None
 
     def __init__(
         self, policy: Policy, horizons_s: Sequence[float], *, appraises: bool = False
@@ -104,6 +109,7 @@ class Watch:
         self.marks: dict[int, Array] = {}
         self.worths: dict[tuple[int, int], Worth] = {}
         self.traders = np.zeros(0, np.int64)
+        self._last: Call | None = None
         self._wanted: set[int] = set()
         self._due: set[int] = set()
         self._asked: dict[tuple[int, int], int] = {}
@@ -124,7 +130,8 @@ class Watch:
         known = len(self.traders)
         if known < len(world.ledger.accounts):
             self.traders = np.concatenate([self.traders, roots(world)[known:]])
-        self.burdens.append(burden_of(call, self.policy))
+        self.burdens.append(self._burden_of(call))
+        self._last = call
         if not call.outcome.decision.acted:
             return
         if self.appraises:
@@ -135,6 +142,11 @@ class Watch:
             self._asked[call.wave.number, place] = step + lag
             if self.appraises:
                 self._due.add(step + lag)
+
+    def _burden_of(self, call: Call) -> Burden:
+        if self.beside is not None and self.beside._last is call:
+            return self.beside.burdens[-1]
+        return burden_of(call, self.policy)
 
     def _note_hit(self, world: World, call: Call) -> None:
         """Mark the traders that were hit in a call, and all before them."""
@@ -182,6 +194,7 @@ class Watch:
             for key, worth in self.worths.items()
             if worth.step == self._asked.get(key)
         }
+        self._last = None
         return self.burdens
 
 

@@ -321,19 +321,20 @@ def react(world: World) -> None:
         leaves, rebuilds, a, b = draws.uniforms(
             clock.seed, draws.TRADER_REACTION, trader, clock.step
         )
+        if row.closed_lots != 0 and rebuilds < _rebuild_chance(world.markets, kind, row):
+            row.mood = REBUILDING
+            row.orders_left = kind.rebuild_orders
+        elif leaves < 1.0 - math.exp(-kind.leave_hazard * row.hit):
+            row.mood = LEAVING
+        else:
+            continue
         normal, _ = draws.normals_of(a, b)
         latency = math.exp(
             kind.rebuild_latency_log_mean + kind.rebuild_latency_log_sd * normal
         )
         # The latencies are of those who come back within minutes; beyond a month is never.
         when = clock.now_ms + int(1000.0 * min(max(latency, 0.001), 2.6e6)) + clock.step_ms
-        if row.closed_lots != 0 and rebuilds < _rebuild_chance(world.markets, kind, row):
-            row.mood = REBUILDING
-            row.orders_left = kind.rebuild_orders
-            _schedule_reaction(crowd, trader, when, clock.step_ms)
-        elif leaves < 1.0 - math.exp(-kind.leave_hazard * row.hit):
-            row.mood = LEAVING
-            _schedule_reaction(crowd, trader, when, clock.step_ms)
+        _schedule_reaction(crowd, trader, when, clock.step_ms)
     crowd.state[0].n_hits = 0
 
 

@@ -13,7 +13,7 @@ from abm.desk.seeing import see_markets, see_own, see_purses, see_tiers
 from abm.desk.view import Fees, View
 from abm.engine import policy_of
 from abm.gaming.strategies import Memory, Strategy
-from abm.montecarlo import blocks
+from abm.montecarlo import ways
 from abm.montecarlo.plan import Plan
 from abm.scenario import Scenario
 from abm.step import match_inbox
@@ -83,7 +83,7 @@ def runs_of(scenario: Scenario) -> dict[str, dict[str, Any]]:
     """The first seed of a scenario, checked at every step: frames by policy and table."""
     plan = Plan.of(scenario)
     policies = [policy_of(scenario, name) for name in plan.policies]
-    found = blocks.run_one(plan, 0, policies, paranoid=True)
+    found = ways.run_one(plan, 0, policies, paranoid=True)
     return {
         name: {key: table.to_pandas() for key, table in tables.items()}
         for name, tables in zip(plan.policies, found, strict=True)

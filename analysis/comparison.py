@@ -167,14 +167,18 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def shared_past(batch: Batch) -> float:
     """Share of market time that policies did not have to simulate each for itself.
 
-    They share a run's past until they could first differ; NaN for one policy.
+    They share a run's past until the first wave, and go on together as long as they do
+    the same; NaN for one policy.
     """
     runs = batch.frame("runs", columns=["run", "shared_s"]).dropna()
-    policies, duration = len(batch.policies), batch.scenario["time"]["duration_s"]
-    if policies < 2 or runs.empty:
+    if len(batch.policies) < 2 or runs.empty:
         return math.nan
-    saved = runs.groupby("run")["shared_s"].first().mean() * (policies - 1)
-    return float(saved / (duration * policies))
+    scenario = batch.scenario
+    whole = scenario["time"]["duration_s"] * scenario["episodes"]["count"]
+    of_run = runs.groupby("run")["shared_s"]
+    # One of them has to simulate what it shares.
+    saved = of_run.sum() - of_run.min()
+    return float(saved.mean() / (whole * len(batch.policies)))
 
 
 # --- as text ----------------------------------------------------------------------------

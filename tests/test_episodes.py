@@ -35,7 +35,9 @@ def follow(scenario, policy, seed=2, paranoid=False):
     world = genesis.new_world(scenario, seed)
     engine = Engine(world, policy_of(scenario, policy), paranoid=paranoid, look_every=5)
     begun = course.Beginning(seed, course.moment(world), openings(scenario, seed))
-    return course.follow(engine, scenario, begun), engine
+    told: list[course.Episode] = []
+    course.follow(engine, scenario, begun, told)
+    return told, engine
 
 
 # --- seeds ------------------------------------------------------------------------------

@@ -81,15 +81,20 @@ def moment(world: World, calls: int = 0) -> Moment:
     )
 
 
-def follow(engine: Engine, scenario: Scenario, begun: Beginning) -> list[Episode]:
+def follow(
+    engine: Engine, scenario: Scenario, begun: Beginning, told: list[Episode]
+) -> None:
     """Run an engine to the end of the run's last episode.
 
     Parameters
     ----------
     engine : Engine
-        Within the first episode.
+        Within an episode.
     begun : Beginning
         Of the run.
+    told : list of Episode
+        Those so far, the last of them the one that goes on; none within the first. The
+        others are added as they begin, and their ends told as they end.
 
     Raises
     ------
@@ -98,16 +103,17 @@ def follow(engine: Engine, scenario: Scenario, begun: Beginning) -> list[Episode
     BrokenWorldError
         If an invariant does not hold.
     """
-    first = Episode(0, begun.seed, 0, _NO_CALM, begun.start, begun.start, 0)
-    found = [_ended(engine, scenario, first)]
-    for number, opening in enumerate(begun.openings, start=1):
+    if not told:
+        told.append(Episode(0, begun.seed, 0, _NO_CALM, begun.start, begun.start, 0))
+    told[-1] = _ended(engine, scenario, told[-1])
+    for number in range(len(told), len(begun.openings) + 1):
+        opening = begun.openings[number - 1]
         world, calm = next_world(scenario, engine.world, opening)
         engine.go_on_in(world, scenario.episodes.calm_ms)
         start = moment(engine.world, len(engine.record.calls))
         at_ms = round(1000 * start.now_s) + number * scenario.episodes.calm_ms
-        fresh = Episode(number, opening.seed, at_ms, calm, start, start, 0)
-        found.append(_ended(engine, scenario, fresh))
-    return found
+        told.append(Episode(number, opening.seed, at_ms, calm, start, start, 0))
+        told[-1] = _ended(engine, scenario, told[-1])
 
 
 def _ended(engine: Engine, scenario: Scenario, begun: Episode) -> Episode:

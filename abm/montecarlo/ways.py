@@ -148,9 +148,11 @@ class _Way:
     more : dict
         What the row of the run says of its beginning.
     told : list of Episode
-        Once it is through.
+        What it has gone through, see `abm.montecarlo.course.follow`.
     error : str
         Why it was broken off.
+    is_through : bool
+        Whether it has come to its end.
     """
 
     policy: Policy
@@ -162,6 +164,7 @@ class _Way:
     more: dict[str, Any] = field(default_factory=dict)
     told: list[Episode] = field(default_factory=list)
     error: str = ""
+    is_through: bool = False
 
     @classmethod
     def of(cls, policy: Policy, outputs: Outputs, run: int) -> _Way:
@@ -174,11 +177,6 @@ class _Way:
     def watcher(self) -> Watcher:
         """All who look on."""
         return Together([self.watch, self.tracker]) if self.tracker else self.watch
-
-    @property
-    def is_through(self) -> bool:
-        """Whether it has come to its end."""
-        return bool(self.told or self.error)
 
 
 def _each(start: _Start, policies: Sequence[Policy]) -> Iterator[_Ran]:
@@ -197,13 +195,16 @@ def _each(start: _Start, policies: Sequence[Policy]) -> Iterator[_Ran]:
 
 def _go(start: _Start, way: _Way, ways: Mapping[str, _Way]) -> None:
     """Go a policy's way to its end, and that of all who do the same."""
-    engine, looks = way.engine, way.looks or start.looks
-    if engine is None:
-        engine = way.engine = _fork_for(start, way, ways)
+    scenario = start.plan.scenario
+    if way.engine is None:
+        way.engine, way.looks = _fork_for(start, way, ways), start.looks
+    engine = way.engine
     try:
-        if not engine.record.calls:
-            _go_to_first_call(start, way, engine, looks.fork(), ways)
-        told = course.follow(engine, start.plan.scenario, start.begun)
+        if way.looks is None:
+            engine.answer_if_asked()  # where it parted
+        else:
+            _go_to_first_call(start, way, engine, way.looks.fork(), ways)
+        course.follow(engine, scenario, start.begun, way.told)
     except (PolicyError, StrategyError) as error:
         way.error = str(error)
     except Exception as error:
@@ -211,15 +212,16 @@ def _go(start: _Start, way: _Way, ways: Mapping[str, _Way]) -> None:
         if not way.policy.is_settled_by_users:
             raise
         way.error = f"policy {way.policy.name!r}, settlement: {in_words(error)}"
-    else:
-        way.told = told
-        for one in engine.companions:
-            beside = ways[one.policy.name]
-            beside.engine, beside.told = engine.seen_by(one), told
-            beside.more["shared_s"] = engine.now_s
+    way.is_through = True
+    for one in engine.companions:
+        beside = ways[one.policy.name]
+        beside.engine, beside.told = engine.seen_by(one), way.told
+        beside.is_through, beside.more["shared_s"] = True, engine.now_s
     for parted in engine.parted:
         alone = ways[parted.policy.name]
         alone.engine, alone.more["shared_s"] = parted, parted.now_s
+        episode = int(parted.world.clock[0]["step"]) // scenario.time.steps
+        alone.told = way.told[: episode + 1]
 
 
 def _fork_for(start: _Start, way: _Way, ways: Mapping[str, _Way]) -> Engine:

@@ -15,8 +15,8 @@ from abm.adl.compose import PRESETS, compose
 from abm.adl.policy import Policy
 from abm.adl.wave import gather
 from abm.engine import Engine
-from abm.montecarlo.ways import run_one
 from abm.montecarlo.plan import Plan
+from abm.montecarlo.ways import run_one
 from abm.venue.fund import watch_fund
 from abm.venue.margin import equity_of
 from tests import crashes

@@ -10,9 +10,9 @@ import pytest
 from abm import genesis
 from abm import world as w
 from abm.engine import Engine, policy_of
-from abm.montecarlo.ways import run_one
 from abm.montecarlo.foresight import Look, Looks
 from abm.montecarlo.plan import Plan
+from abm.montecarlo.ways import run_one
 from tests import crashes
 
 

@@ -13,8 +13,8 @@ from abm import world as w
 from abm.engine import Engine, policy_of
 from abm.measures.watch import Lookout, Watch, Worth
 from abm.montecarlo import horizons, store, tables
-from abm.montecarlo.ways import run_one
 from abm.montecarlo.plan import Plan
+from abm.montecarlo.ways import run_one
 from tests import crashes
 from tests.adl.books import LONG, OTHER, SHORT, UNIT, policy, ruin, venue
 

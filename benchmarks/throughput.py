@@ -59,7 +59,7 @@ VENUES = (
 """Venues' documented rules that close positions."""
 
 FEW, MANY, RUNS = 16, 48, 1_000
-LOOK_S, MEMORY_S = 1.0, 2.0
+LOOK_S, MEMORY_S = 1.0, 10.0
 """Seconds between two looks at a batch, and at its memory: that holds up what is measured,
 since pages are counted under a lock."""
 

@@ -8,7 +8,7 @@ when one answers a wave otherwise, it parts and goes on in a copy.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from abm.adl.policy import Policy
 from abm.adl.record import Call, Decision
 from abm.adl.settlement import Entries
 from abm.adl.summary import in_brief
-from abm.adl.wave import PolicyError, Wave
+from abm.adl.wave import PolicyError, Wave, changed
 
 
 def asks_for(policy: Policy) -> Hashable:
@@ -78,7 +78,7 @@ class Companion:
     def note(self, call: Call, decision: Decision) -> Call:
         """Keep its own call beside that of the engine's policy."""
         if decision is not call.outcome.decision:
-            call = replace(call, outcome=replace(call.outcome, decision=decision))
+            call = changed(call, outcome=changed(call.outcome, decision=decision))
         self.calls.append(call)
         return call
 

@@ -5,7 +5,7 @@ A wave of a large venue holds hundreds of thousands of candidates, a run hundred
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from abm.adl import bounds
 from abm.adl.bounds import Bounds
 from abm.adl.policy import Policy
 from abm.adl.record import Call, Payers
-from abm.adl.wave import CANDIDATE
+from abm.adl.wave import CANDIDATE, changed
 from abm.compiled import kernel
 from abm.world import Array
 
@@ -58,13 +58,14 @@ def summarise(call: Call, policy: Policy) -> Summary:
     if isinstance(call.summary, Summary):
         return call.summary
     decision = call.outcome.decision
+    if not decision.acted:
+        return Summary(0, 0, 0, None, _NOTHING)
     settlement = policy.stages[decision.stage].settlement
-    acted = decision.acted
     return Summary(
         eligible=len(decision.payers.row),
         capacity=_capacity(call, in_contracts=settlement.medium == "contracts"),
         largest_worth=call.largest_worth,
-        bounds=bounds.of_decision(call.wave, decision, settlement) if acted else None,
+        bounds=bounds.of_decision(call.wave, decision, settlement),
         rank=_ranks(decision.score, decision.paid),
     )
 
@@ -87,15 +88,15 @@ def in_brief(call: Call, policy: Policy) -> Call:
     payers = Payers(
         np.arange(len(paid)), _NOTHING, decision.payers.capacity[paid], _NOTHING
     )
-    brief = replace(
+    brief = changed(
         decision, payers=payers, score=np.zeros(0), amounts=decision.amounts[paid]
     )
-    return replace(
+    return changed(
         call,
-        wave=replace(
+        wave=changed(
             call.wave, candidates=candidates, older_gains=call.wave.older_gains[:0].copy()
         ),
-        outcome=replace(call.outcome, decision=brief),
+        outcome=changed(call.outcome, decision=brief),
         summary=summary,
     )
 

@@ -18,8 +18,9 @@ from abm.desk.actions import Actions, Own
 from abm.desk.booking import booked
 from abm.desk.looking import move_ppm, own_view, public_view, shown_now
 from abm.desk.view import View
-from abm.engine import Engine, Players, policy_of
+from abm.engine import Engine, policy_of
 from abm.market import book
+from abm.onlookers import Players
 from abm.scenario import Scenario
 from abm.traders.habits import ask
 from abm.venue.ledger import deposit, withdraw

@@ -36,7 +36,7 @@ FLOORS = (
     ("market", "traders", "venue"),
     ("genesis", "step", "account", "episodes"),
     ("adl",),
-    ("engine",),
+    ("engine", "company", "onlookers"),
     ("measures",),
     ("desk",),
     ("model",),

@@ -21,8 +21,8 @@ import numpy as np
 
 from abm.adl.policy import Policy
 from abm.adl.record import Call
-from abm.engine import Watcher
 from abm.measures.burden import Burden, burden_of
+from abm.onlookers import Watcher
 from abm.world import NONE, Array, World
 
 

@@ -1,7 +1,7 @@
 """One seed under every policy, as tables; what policies can share is simulated once.
 
 They share the past until the first wave. From then on those that want the same of the
-world go together as long as they do the same (see `abm.adl.company`).
+world go together as long as they do the same (see `abm.company`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from abm import episodes, genesis, step
-from abm.adl.company import Companion, asks_for
 from abm.adl.guard import in_words
 from abm.adl.policy import Policy
 from abm.adl.wave import PolicyError
+from abm.company import Companion, asks_for
 from abm.desk.actions import StrategyError
-from abm.engine import Engine, Watcher, policy_of
+from abm.engine import Engine, policy_of
 from abm.gaming.players import Players, players_of
 from abm.measures.reactions import Tracker
 from abm.measures.watch import Lookout, Together, Watch
@@ -36,6 +36,7 @@ from abm.montecarlo.course import Beginning, Episode
 from abm.montecarlo.foresight import Look, Looks
 from abm.montecarlo.horizons import Case
 from abm.montecarlo.plan import Plan
+from abm.onlookers import Watcher
 from abm.scenario import Outputs, Scenario
 
 
@@ -205,13 +206,8 @@ def _go(start: _Start, way: _Way, ways: Mapping[str, _Way]) -> None:
         else:
             _go_to_first_call(start, way, engine, way.looks.fork(), ways)
         course.follow(engine, scenario, start.begun, way.told)
-    except (PolicyError, StrategyError) as error:
-        way.error = str(error)
     except Exception as error:
-        # A user's settlement has the world in its hands; without one it is our bug.
-        if not way.policy.is_settled_by_users:
-            raise
-        way.error = f"policy {way.policy.name!r}, settlement: {in_words(error)}"
+        way.error = _reason(way.policy, error)
     way.is_through = True
     for one in engine.companions:
         beside = ways[one.policy.name]
@@ -222,6 +218,16 @@ def _go(start: _Start, way: _Way, ways: Mapping[str, _Way]) -> None:
         alone.engine, alone.more["shared_s"] = parted, parted.now_s
         episode = int(parted.world.clock[0]["step"]) // scenario.time.steps
         alone.told = way.told[: episode + 1]
+
+
+def _reason(policy: Policy, error: Exception) -> str:
+    """Why a run was broken off; what is our bug is raised again."""
+    if isinstance(error, (PolicyError, StrategyError)):
+        return str(error)
+    # A user's settlement has the world in its hands; without one it is our bug.
+    if not policy.is_settled_by_users:
+        raise error
+    return f"policy {policy.name!r}, settlement: {in_words(error)}"
 
 
 def _fork_for(start: _Start, way: _Way, ways: Mapping[str, _Way]) -> Engine:
@@ -284,8 +290,8 @@ def _told(start: _Start, way: _Way) -> _Ran:
             columns["players"] = played.columns_of(engine.players, engine)
         time = scenario.time.step_ms, scenario.time.steps
         case = horizons.of_run(engine.record.calls, columns["waves"], watch, time)
-    except (PolicyError, StrategyError) as error:
-        return _Ran.failed(policy, plan, run, str(error))
+    except Exception as error:
+        return _Ran.failed(policy, plan, run, _reason(policy, error))
     return _Ran(policy.name, columns, case)
 
 

@@ -18,6 +18,7 @@ from abm.adl.record import Call, Decision
 from abm.adl.settlement import Entries
 from abm.adl.summary import in_brief
 from abm.adl.wave import PolicyError, Wave, changed
+from abm.onlookers import Watcher
 
 
 def asks_for(policy: Policy) -> Hashable:
@@ -39,15 +40,15 @@ class Companion:
     Attributes
     ----------
     policy : Policy
-    watcher : Any
-        Looks at the policy's calls, as `abm.engine.Watcher` says; None if nobody does.
+    watcher : Watcher or None
+        Looks at the policy's calls.
     calls : list of Call
         What the policy says of each wave. Where it says all that the engine's own says,
         it is the same object.
     """
 
     policy: Policy
-    watcher: Any = None
+    watcher: Watcher | None = None
     calls: list[Call] = field(default_factory=list)
 
     def decide(

@@ -376,7 +376,7 @@ def _print_batch(batch: Batch) -> None:
         why = " ".join(one["first_reason"].split())
         typer.echo(f"failed:  {one['policy']}: {one['runs']} of {one['of']} runs; {why}")
     if saved == saved:  # NaN: a single policy shares with nobody
-        typer.echo(f"shared:  {saved:.0%} of market time, simulated once for all policies")
+        typer.echo(f"shared:  {saved:.0%} of market time, since policies go together")
     typer.echo(f"tables:  {batch.folder}  (content {batch.content_hash()[:16]})")
 
 

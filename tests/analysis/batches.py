@@ -41,6 +41,7 @@ def make_batch(
         "scenario": {
             "name": "made",
             "time": {"duration_s": duration_s, "step_s": 1.0},
+            "episodes": {"count": 1},
             "kinds": {"passive": {}, "whale": {}},
             "outputs": {
                 "paths_of_first_runs": paths_of_first_runs,

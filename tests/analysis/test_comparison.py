@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from analysis.comparison import compare, findings, records, render
+from analysis.comparison import compare, findings, records, render, shared_past
 from tests.analysis.batches import crowd_batch, failed, finished, make_batch
 
 DEFICITS = [0.0, 10.0, 20.0, 30.0, 40.0, 500.0]
@@ -44,6 +45,16 @@ def test_comparison_gives_the_numbers_that_a_hand_gets(tmp_path: Path):
     assert queue["accounts_touched_mean"] == pytest.approx(5.0)
     assert share["deficit_mean"] == pytest.approx(27.0)
     assert share["covered_share"] == pytest.approx(1.0)
+
+
+def test_what_is_shared_is_simulated_once(tmp_path: Path):
+    """Of three minutes twenty seconds of all, and all of two that did the same."""
+    seconds = {"first": 20.0, "same": 60.0, "other": 20.0}
+    rows = [finished(0, name, 1.0, shared_s=shared) for name, shared in seconds.items()]
+    batch = make_batch(tmp_path / "three", list(seconds), 1, runs=rows)
+    assert shared_past(batch) == pytest.approx((60.0 + 20.0) / 180.0)
+    alone = make_batch(tmp_path / "one", ["first"], 1, runs=rows[:1])
+    assert math.isnan(shared_past(alone))
 
 
 def test_many_policies_are_shown_a_line_each_before_their_intervals(tmp_path: Path):

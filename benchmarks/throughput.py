@@ -59,8 +59,8 @@ VENUES = (
 """Venues' documented rules that close positions."""
 
 FEW, MANY, RUNS = 32, 80, 1_000
-"""Runs of two batches that a thousand are reckoned from. In the smaller, too, the process
-without the first block, which tells more and takes three times as long, has enough to do."""
+"""Runs of two batches that a thousand are reckoned from. The first block tells more and
+takes three times as long: in the smaller batch, too, the other process has enough to do."""
 
 LOOK_S, MEMORY_S = 1.0, 10.0
 """Seconds between two looks at a batch, and at its memory: that holds up what is measured,

@@ -173,8 +173,8 @@ def shared_past(batch: Batch) -> float:
     runs = batch.frame("runs", columns=["run", "shared_s"]).dropna()
     if len(batch.policies) < 2 or runs.empty:
         return math.nan
-    scenario = batch.scenario
-    whole = scenario["time"]["duration_s"] * scenario["episodes"]["count"]
+    episodes = batch.scenario.get("episodes", {}).get("count", 1)
+    whole = batch.scenario["time"]["duration_s"] * episodes
     of_run = runs.groupby("run")["shared_s"]
     # One of them has to simulate what it shares.
     saved = of_run.sum() - of_run.min()

@@ -41,7 +41,6 @@ def make_batch(
         "scenario": {
             "name": "made",
             "time": {"duration_s": duration_s, "step_s": 1.0},
-            "episodes": {"count": 1, "calm_days": 30.0},
             "kinds": {"passive": {}, "whale": {}},
             "outputs": {
                 "paths_of_first_runs": paths_of_first_runs,

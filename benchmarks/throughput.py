@@ -44,7 +44,11 @@ POLICIES = (
     "aftermath",
     "capped-pro-rata",
 )
-"""Closing positions and cash haircuts, one call a crash and hundreds of them."""
+"""Closing positions and cash haircuts, one call a crash and hundreds of them.
+
+In this crash the cap of `capped-pro-rata` does not bind: it does what `pro-rata` does, and
+the two are simulated once.
+"""
 
 VENUES = (
     "hyperliquid",

@@ -294,10 +294,10 @@ class Engine:
         """Let players and the watcher look after the last step, if they are due."""
         if self.players is not None and self.players.waits:
             self.players.settle(self.world)
-        step = int(self.world.clock[0]["step"]) - 1
+        last = int(self.world.clock[0]["step"]) - 1
         for watcher, due in self._dues():
-            if due == step:
-                watcher.look(self.world, step)
+            if due == last:
+                watcher.look(self.world, last)
 
     def finish(self) -> Record:
         """Drain the logs, check the world a last time, and give the record."""
